@@ -1,0 +1,151 @@
+"""Functions in processes of their own: a framework a process, heard while it works.
+
+A fresh process is the only place where a framework can be given its backend, threads and device,
+and where it cannot disturb another one.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from shared.config import InputError, TrainConfig
+
+Send = Callable[[str, Any], None]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a worker says: a kind that its function chose, or one of those below.
+
+    missing: a package is not installed (its name); refused: an InputError (its text);
+    crashed: any other end before the last line (why); finished: the function returned.
+    """
+
+    worker: str
+    kind: str
+    content: Any
+
+
+def framework_environment(config: TrainConfig) -> dict[str, str]:
+    """The variables that the frameworks read when they are imported.
+
+    One source of numbers only: threads as configured, TF32 off, deterministic kernels, float64
+    allowed; no GPU where "cpu" is asked for; no framework takes the whole GPU for itself.
+    """
+    threads = str(config.threads)
+    eigen = "" if config.threads > 1 else "--xla_cpu_multi_thread_eigen=false "
+    return {
+        "KERAS_BACKEND": config.keras_backend,
+        "OMP_NUM_THREADS": threads,
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": threads,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_DETERMINISTIC_OPS": "1",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "NVIDIA_TF32_OVERRIDE": "0",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "XLA_FLAGS": f"{eigen}--xla_gpu_deterministic_ops=true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "JAX_ENABLE_X64": "1",
+    } | ({"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"} if config.device == "cpu" else {})
+
+
+class Workers:
+    """A process for every name, each running `function(send, receive, *arguments)`.
+
+    As a context manager it ends them all on the way out, however that comes about.
+    """
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._logs = tempfile.TemporaryDirectory()
+        self._context = multiprocessing.get_context("spawn")
+        self._environment = environment
+        self._connections: dict[Connection, str] = {}
+        self._processes: dict[str, Any] = {}
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes.values():
+            process.kill()
+            process.join()
+        self._logs.cleanup()
+
+    def start(self, name: str, function: Callable[..., None], *arguments: Any) -> None:
+        """Start a process; `function` and `arguments` must be picklable."""
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_work,
+            args=(theirs, self._log(name), self._environment, function, arguments),
+            daemon=True,
+        )
+        process.start()
+        theirs.close()
+        self._processes[name] = process
+        self._connections[ours] = name
+
+    def _log(self, name: str) -> Path:
+        """Where a process's own output goes: chatter, and what explains a crash."""
+        return Path(self._logs.name, name)
+
+    def tell(self, content: Any) -> None:
+        """Send every running worker something to `receive`."""
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # it has crashed: `listen` says so
+                connection.send(content)
+
+    def listen(self) -> Iterator[Message]:
+        """What the workers say, until the last one has ended."""
+        while self._connections:
+            for connection in wait(list(self._connections)):
+                assert isinstance(connection, Connection)
+                name = self._connections[connection]
+                try:
+                    message = Message(name, *connection.recv())
+                except (EOFError, OSError):
+                    self._processes[name].join()
+                    code = self._processes[name].exitcode
+                    said = self._log(name).read_text(errors="replace")[-2000:]
+                    message = Message(name, "crashed", f"process ended with code {code}\n{said}")
+                if message.kind in ("missing", "refused", "crashed", "finished"):
+                    del self._connections[connection]
+                yield message
+
+
+def _work(
+    connection: Connection,
+    log: Path,
+    environment: dict[str, str],
+    function: Callable[..., None],
+    arguments: tuple[Any, ...],
+) -> None:
+    """The life of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    os.environ.update(environment)
+    with log.open("wb", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+    def send(kind: str, content: Any = None) -> None:
+        connection.send((kind, content))
+
+    try:
+        function(send, connection.recv, *arguments)
+        send("finished")
+    except ModuleNotFoundError as error:
+        send("missing", error.name)
+    except InputError as error:
+        send("refused", str(error))
+    except BrokenPipeError:  # the parent is gone, and nobody listens
+        pass
+    except BaseException:
+        send("crashed", traceback.format_exc())

@@ -1,0 +1,89 @@
+"""`twins run`: the tutorial from end to end, both networks in both frameworks, side by side."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from shared.config import MODELS, DataConfig, InputError, ModelConfig, TrainConfig, check_choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Train the tutorial's networks in Keras and in PyTorch, side by side, and compare them."""
+
+    data: tyro.conf.OmitArgPrefixes[DataConfig] = field(default_factory=DataConfig)
+    train: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+    model: Annotated[str, tyro.conf.arg(metavar="|".join(["all", *MODELS]))] = "all"
+    """Network to train, or all of them."""
+
+    units: int = 2
+    """Units of the recurrent layer (H)."""
+
+    twin: Literal["both", "keras", "torch"] = "both"
+    """Framework to train in, or both side by side."""
+
+    weights: Path | None = None
+    """Start from this weight file (safetensors) instead of fresh weights; it names its network."""
+
+    out: Path | None = None
+    """New folder for record, weights and figures; results/run-<time> if not given."""
+
+    def __call__(self) -> int:
+        """Train, show and keep everything; the exit code.
+
+        Raises:
+            InputError: before anything is written.
+        """
+        check_choice("model", self.model, ("all", *MODELS))
+        models = [
+            ModelConfig(
+                model=name,
+                units=self.units,
+                time_steps=self.data.time_steps,
+                dtype=self.data.dtype,
+            )
+            for name in MODELS
+        ]
+        start = None
+        if self.weights:
+            from shared.weights import load_weights
+
+            start, saved = load_weights(self.weights)
+            chosen = saved.model if self.model == "all" else self.model
+            models = [model for model in models if model.model == chosen]
+            check_same_network(self.weights, saved, models[0])
+        elif self.model != "all":
+            models = [model for model in models if model.model == self.model]
+        out = self.out or Path("results", f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        check_new_folder(out)
+
+        from benchmarks.session import Session  # only now: what it imports takes seconds
+
+        twins = ["keras", "torch"] if self.twin == "both" else [self.twin]
+        return Session(self.data, models, self.train, out).run(twins, start)
+
+
+def check_same_network(path: Path, saved: ModelConfig, wanted: ModelConfig) -> None:
+    """Raise InputError unless a weight file is for the network to train."""
+    for name, value in vars(wanted).items():
+        if getattr(saved, name) != value:
+            raise InputError(
+                f"weights must be for {name} {value}, got {getattr(saved, name)} in {path}"
+            )
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise InputError unless `path` can become a new folder, or is an empty one."""
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"out must be a new or empty folder, got {path}")
+        parent = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    except OSError as error:
+        raise InputError(f"out must be a folder that can be read, got {path}: {error}") from error
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"out must be in a folder that can be written to, got {path}")

@@ -1,0 +1,191 @@
+"""One run of `twins run`: starts the twins, listens, keeps what is finished, shows it."""
+
+import sys
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks import worker
+from benchmarks.figures import save_figures
+from benchmarks.processes import Message, Workers, framework_environment
+from benchmarks.tables import FRAMEWORKS, show
+from shared.baselines import baselines
+from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
+from shared.fibonacci import load_fibonacci
+from shared.results import environment, write_json
+from shared.weights import Weights, save_weights
+
+
+class Session:
+    """A run and its record.
+
+    The record is a dict that JSON can hold. It is on disk, whole, after every network that is
+    finished: a crash or Ctrl-C loses only the networks that are still training.
+    """
+
+    def __init__(
+        self, data: DataConfig, models: list[ModelConfig], train: TrainConfig, out: Path
+    ) -> None:
+        self.data_config = data
+        self.models = {model.model: model for model in models}
+        self.train_config = train
+        self.out = out
+        self.weights: dict[tuple[str, str], Weights] = {}
+        self.errors = Console(stderr=True)
+        self.record: dict[str, Any] = {
+            "command": "run",
+            "status": "running",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "data": asdict(data),
+            "train": asdict(train),
+            "models": [asdict(model) for model in models],
+            "environment": environment(),
+            "devices": {},
+            "fits": [],
+            "weight_difference": {},
+            "missing": {},
+            "failures": {},
+        }
+
+    def run(self, twins: list[str], start: Weights | None) -> int:
+        """Train in every twin, each in a process of its own; the exit code.
+
+        Raises:
+            InputError: a twin refuses, or none is installed; nothing has been written then.
+        """
+        with Workers(framework_environment(self.train_config)) as workers:
+            for twin in twins:
+                workers.start(
+                    twin,
+                    worker.train,
+                    twin,
+                    self.data_config,
+                    list(self.models.values()),
+                    self.train_config,
+                    start,
+                )
+            try:
+                messages = workers.listen()
+                with self.errors.status("Importing the frameworks …"):
+                    self._await_ready(messages, len(twins))
+                self._open_folder()
+                workers.tell("go")
+                self._describe_data()
+                self._follow(messages)
+                self.record["status"] = "failed" if self.record["failures"] else "complete"
+            except KeyboardInterrupt:
+                self.record["status"] = "interrupted"
+        return self._close()
+
+    def _await_ready(self, messages: Any, count: int) -> None:
+        """Hear every twin once; raise InputError if one refuses or none can start."""
+        for _ in range(count):
+            message: Message = next(messages)
+            if message.kind == "refused":
+                raise InputError(message.content)
+            if message.kind == "ready":
+                self.record["devices"][message.worker] = message.content
+            else:
+                self._note_end(message)
+        if not self.record["devices"]:
+            raise InputError("; ".join((self.record["missing"] | self.record["failures"]).values()))
+
+    def _note_end(self, message: Message) -> None:
+        """Keep and print why a twin does not go on; the other one does."""
+        framework, text = FRAMEWORKS[message.worker], message.content
+        if message.kind == "missing":
+            text = (
+                f"{framework} needs the package {text!r}, which is not installed; "
+                f"install it with: {sys.executable} -m pip install {text}"
+            )
+        self.record["missing" if message.kind == "missing" else "failures"][message.worker] = text
+        self.errors.print(f"{framework} is left out: {text}", style="red", markup=False)
+
+    def _open_folder(self) -> None:
+        """Make the run's folder and write the record for the first time."""
+        try:
+            (self.out / "weights").mkdir(parents=True)
+        except OSError as error:
+            raise InputError(f"out must be a folder that can be made, got {self.out}") from error
+        self._write()
+
+    def _describe_data(self) -> None:
+        """Put into the record what the networks' errors are to be compared with."""
+        data = load_fibonacci(self.data_config)
+        exact = load_fibonacci(replace(self.data_config, dtype="float64"))
+        self.record["baselines"] = baselines(data)
+        self.record["test_numbers"] = exact.to_numbers(exact.test_y)[:, 0].tolist()
+        self.record["rows"] = {
+            side: {"rows": len(y), "above_0.001": int((y > 1e-3).sum())}
+            for side, y in (("train", data.train_y), ("test", data.test_y))
+        }
+
+    def _follow(self, messages: Any) -> None:
+        """Show progress and keep every network that is finished, until the twins end."""
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} epochs  loss {task.fields[loss]:.3e}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.errors,
+        )
+        with progress:
+            bars = {
+                (twin, name): progress.add_task(
+                    f"{FRAMEWORKS[twin]} {name}",
+                    total=self.train_config.epochs,
+                    start=False,
+                    loss=float("nan"),
+                )
+                for name in self.models
+                for twin in self.record["devices"]
+            }
+            for message in messages:
+                if message.kind == "epoch":
+                    bar = bars[message.worker, message.content["model"]]
+                    progress.start_task(bar)
+                    progress.update(
+                        bar, completed=message.content["epochs"], loss=message.content["loss"]
+                    )
+                elif message.kind == "fitted":
+                    self._keep(message.content)
+                elif message.kind != "finished":
+                    self._note_end(message)
+
+    def _keep(self, fitted: dict[str, Any]) -> None:
+        """Write a finished network's weights, then the record with it."""
+        twin, name = fitted["twin"], fitted["model"]
+        weights = self.weights[twin, name] = fitted.pop("weights")
+        if all(np.isfinite(array).all() for array in weights.values()):
+            path = self.out / "weights" / f"{twin}-{name}.safetensors"
+            save_weights(path, weights, self.models[name])
+        else:
+            self.record["failures"][twin] = f"{name} diverged: a weight is not finite"
+        fits, order = self.record["fits"], list(self.models)
+        fits.append(fitted)
+        fits.sort(key=lambda fit: (order.index(fit["model"]), fit["twin"]))
+        if {("keras", name), ("torch", name)} <= self.weights.keys():
+            keras, torch = self.weights["keras", name], self.weights["torch", name]
+            self.record["weight_difference"][name] = max(
+                float(np.abs(keras[key] - torch[key]).max()) for key in keras
+            )
+        self._write()
+
+    def _write(self) -> None:
+        write_json(self.out / "record.json", self.record)
+
+    def _close(self) -> int:
+        """Write and show what there is; the exit code."""
+        if (self.out / "record.json").exists():
+            self.record["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
+            self._write()
+            if self.record["fits"]:
+                save_figures(self.record, self.out)
+                show(self.record, self.out, Console())
+        return {"complete": 0, "failed": 1, "interrupted": 130}[self.record["status"]]

@@ -1,0 +1,140 @@
+"""What a record of `twins run` says, in tables and one sentence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import rich.box
+from rich.console import Console
+from rich.table import Table
+
+FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}
+
+TUTORIAL = {
+    "rnn": {"train_mse": 5.631405292660929e-05, "test_mse": 2.62349731388e-05},
+    "rnn_with_attention": {"train_mse": 5.3511179430643097e-05, "test_mse": 9.053358553501312e-06},
+}
+"""The tutorial's own figures, one run each (Mehreen Saeed, "Adding a Custom Attention Layer to
+Recurrent Neural Network in Keras")."""
+
+Rows = list[list[str]]
+
+
+def framework(record: dict[str, Any], twin: str) -> str:
+    """The framework's name, Keras's with its backend."""
+    return "PyTorch" if twin == "torch" else f"Keras/{record['train']['keras_backend']}"
+
+
+def conditions(record: dict[str, Any]) -> str:
+    """What a reader needs to judge the figures: training, versions, hardware, n."""
+    train, environment = record["train"], record["environment"]
+    versions = environment["versions"]
+    used = dict.fromkeys(["keras", train["keras_backend"], "torch"])
+    return (
+        f"{train['epochs']} epochs, batch size {train['batch_size']}, {record['data']['dtype']}, "
+        f"{train['setup']} set-up, seed {train['seed']}, n = 1; "
+        f"{', '.join(f'{name} {versions[name]}' for name in used)}; "
+        f"{environment['processor']}, {environment['cores']} cores, "
+        f"{train['device']}, threads for each framework: {train['threads']}"
+    )
+
+
+def result_rows(record: dict[str, Any]) -> Iterator[list[str]]:
+    """Network, framework, parameters, errors and seconds: trained, then tutorial and baselines."""
+    for fit in record["fits"]:
+        yield [
+            fit["model"],
+            framework(record, fit["twin"]),
+            str(fit["parameters"]),
+            number(fit["train_mse"]),
+            number(fit["test_mse"]),
+            f"{sum(fit['seconds']) + fit['compile_seconds']:.1f}",
+        ]
+    for model in record["models"]:
+        mse = TUTORIAL[model["model"]]
+        yield [
+            model["model"],
+            "tutorial's own",
+            "",
+            number(mse["train_mse"]),
+            number(mse["test_mse"]),
+            "",
+        ]
+    for name, mse in record["baselines"].items():
+        yield [name, "no network", "", number(mse["train"]), number(mse["test"]), ""]
+
+
+RESULT_COLUMNS = ["network", "framework", "parameters", "train MSE", "test MSE", "seconds"]
+
+
+def number(value: float | None) -> str:
+    """A figure with four digits; None is what JSON made of a value that is not finite."""
+    return "not finite" if value is None else f"{value:.3e}"
+
+
+def prediction_rows(record: dict[str, Any], count: int = 5) -> tuple[list[str], Rows]:
+    """The largest test numbers and one of middling size, as each network predicts them."""
+    true = record["test_numbers"]
+    largest = sorted(range(len(true)), key=true.__getitem__, reverse=True)
+    shown = [*largest[: count - 1], largest[len(largest) // 2]]
+    columns = ["true number"] + [
+        f"{FRAMEWORKS[fit['twin']]}\n{fit['model']}" for fit in record["fits"]
+    ]
+    return columns, [
+        [f"{true[row]:.6g}", *(number(fit["test_numbers"][row]) for fit in record["fits"])]
+        for row in shown
+    ]
+
+
+def verdict(record: dict[str, Any]) -> str:
+    """One honest sentence on what the numbers say."""
+    rows = record["rows"]["test"]
+    line = record["baselines"]["linear regression"]["test"]
+    errors = [fit["test_mse"] for fit in record["fits"] if fit["test_mse"] is not None]
+    if not errors:
+        return "No network ended with a finite error."
+    best = min(errors)
+    comparison = (
+        f"a linear regression on the last two numbers has an error {best / line:.0e} times smaller "
+        f"than the best network here"
+        if best > line
+        else "the best network here beats a linear regression on the last two numbers"
+    )
+    return (
+        f"Read with care: {rows['above_0.001']} of {rows['rows']} test targets exceed 0.001 and "
+        f"carry nearly all of the error, {comparison}, and one start of each network cannot say "
+        f"whether attention helps."
+    )
+
+
+def difference_lines(record: dict[str, Any]) -> list[str]:
+    """How far the twins' final weights differ, a line for each network trained in both."""
+    setup, dtype = record["train"]["setup"], record["data"]["dtype"]
+    return [
+        f"{name}: the trained weights of the two frameworks differ by at most {number(value)} "
+        f"({setup} set-up, {dtype})"
+        for name, value in record["weight_difference"].items()
+    ]
+
+
+def show(record: dict[str, Any], out: Path, console: Console) -> None:
+    """Print the tables, the sentence and where everything is kept."""
+    console.print(_table(RESULT_COLUMNS, list(result_rows(record)), "Errors, and seconds to train"))
+    console.print(_table(*prediction_rows(record), "Test numbers, as predicted"))
+    for line in (
+        *difference_lines(record),
+        verdict(record),
+        f"Conditions: {conditions(record)}.",
+        f"Record, weights and figures: {out}",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _table(columns: list[str], rows: Rows, title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE, pad_edge=False)
+    for column in columns:
+        left = column in ("network", "framework")
+        table.add_column(column, justify="left" if left else "right", no_wrap=left)
+    for row in rows:
+        table.add_row(*row)
+    return table

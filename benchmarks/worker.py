@@ -1,0 +1,76 @@
+"""What happens in a twin's own process."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.processes import Send
+from shared.baselines import mse
+from shared.config import DataConfig, ModelConfig, TrainConfig
+from shared.fibonacci import load_fibonacci
+from shared.weights import Weights
+
+
+def train(
+    send: Send,
+    receive: Callable[[], Any],
+    twin: str,
+    data_config: DataConfig,
+    models: list[ModelConfig],
+    config: TrainConfig,
+    start: Weights | None,
+) -> None:
+    """Train the networks one after the other; says `ready`, waits for a word, then for each
+    network `epoch` after every epoch and `fitted` at its end.
+
+    Args:
+        send: takes a kind and a content.
+        receive: waits for the parent's word.
+        twin: "keras" or "torch".
+        data_config: the data.
+        models: the networks.
+        config: the training.
+        start: weights to start from instead of the set-up's.
+    """
+    package = importlib.import_module(f"{twin}_impl")
+    send("ready", package.device_name(config.device))
+    receive()
+    data = load_fibonacci(data_config)
+    for model_config in models:
+        model = package.create_model(model_config, config.setup, config.seed)
+        if start is not None:
+            package.set_weights(model, start)
+
+        def progress(epochs: int, loss: float, name: str = model_config.model) -> None:
+            send("epoch", {"model": name, "epochs": epochs, "loss": loss})
+
+        result = package.fit(model, data, config, progress=progress)
+        prediction = package.predict(model, data.test_x)
+        alpha = package.attention_scores(model, data.test_x)
+        send(
+            "fitted",
+            {
+                "weights": result.weights,
+                "twin": twin,
+                "model": model_config.model,
+                "parameters": package.count_parameters(model),
+                "train_mse": mse(package.predict(model, data.train_x), data.train_y),
+                "test_mse": mse(prediction, data.test_y),
+                "seconds": result.seconds,
+                "compile_seconds": result.compile_seconds,
+                "loss": result.loss,
+                "test_numbers": data.to_numbers(prediction)[:, 0].tolist(),
+                "alpha": None if alpha is None else _quantiles(alpha),
+            },
+        )
+
+
+def _quantiles(alpha: np.ndarray) -> dict[str, list[float]]:
+    """Alpha (B, T) → its smallest, mean and largest value over the rows, for each time step."""
+    return {
+        "low": alpha.min(axis=0).tolist(),
+        "mean": alpha.mean(axis=0).tolist(),
+        "high": alpha.max(axis=0).tolist(),
+    }

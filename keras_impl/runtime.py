@@ -1,0 +1,65 @@
+"""What Keras 3 computes on in this process. Mirror: torch_impl/runtime.py."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+from keras.src.backend.common import dtypes
+
+from shared.config import Device, InputError
+
+
+def device_name(device: Device) -> str:
+    """The name of the hardware behind `device`, as the framework reports it.
+
+    Raises:
+        InputError: "cuda" asked for, and the framework sees no such device.
+    """
+    if device == "cpu":
+        return "cpu"
+    backend = keras.backend.backend()
+    names = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend]()
+    if not names:
+        raise InputError(f"device must be one that Keras on {backend} sees, got {device!r}")
+    return names[0]
+
+
+def _tensorflow() -> list[str]:
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details
+    return [details(gpu)["device_name"] for gpu in tf.config.list_physical_devices("GPU")]
+
+
+def _jax() -> list[str]:
+    import jax
+
+    try:
+        return [device.device_kind for device in jax.devices("cuda")]
+    except RuntimeError:  # no CUDA build, or no device
+        return []
+
+
+def _torch() -> list[str]:
+    import torch
+
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+@contextlib.contextmanager
+def floatx(dtype: str | None) -> Iterator[None]:
+    """Let Keras compute in `dtype` for a while; None leaves everything as it is.
+
+    The dtype of the layers is not enough. Inputs, losses and learning rates are cast to the global
+    `floatx`. And on JAX and torch every operation turns float64 into float32, by a table that
+    Keras has no setting for; here float64 is taken out of it.
+    """
+    before, narrowed = keras.config.floatx(), dtypes.BIT64_TO_BIT32_DTYPE["float64"]
+    keras.config.set_floatx(dtype or before)
+    if dtype == "float64":
+        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = narrowed

@@ -1,0 +1,43 @@
+"""What a prediction is worth that no network made: four predictors to beat."""
+
+import numpy as np
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression
+
+from shared.fibonacci import Data
+
+
+def mse(prediction: np.ndarray, target: np.ndarray) -> float:
+    """Mean squared error, in float64 whatever the type of the arguments (equal shapes)."""
+    difference = np.asarray(prediction, np.float64) - np.asarray(target, np.float64)
+    return float(np.mean(difference**2))
+
+
+def baselines(data: Data) -> dict[str, dict[str, float]]:
+    """Train and test MSE of the simple predictors, by name, computed in float64.
+
+    predict 0; the training mean; persistence (the last number again); linear regression on the
+    last two numbers (on the last one, if a window holds no more).
+    """
+    sides = {
+        "train": (data.train_x.astype(np.float64), data.train_y.astype(np.float64)),
+        "test": (data.test_x.astype(np.float64), data.test_y.astype(np.float64)),
+    }
+    last_two = {side: x[:, -2:, 0] for side, (x, _) in sides.items()}
+    train_y = sides["train"][1]
+    zero = DummyRegressor(strategy="constant", constant=0).fit(last_two["train"], train_y)
+    mean = DummyRegressor(strategy="mean").fit(last_two["train"], train_y)
+    linear = LinearRegression(fit_intercept=False).fit(last_two["train"], train_y)
+    predictors = {
+        "predict 0": zero.predict,
+        "training mean": mean.predict,
+        "persistence": lambda x: x[:, -1],
+        "linear regression": linear.predict,
+    }
+    return {
+        name: {
+            side: mse(np.reshape(predict(last_two[side]), y.shape), y)
+            for side, (_, y) in sides.items()
+        }
+        for name, predict in predictors.items()
+    }

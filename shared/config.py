@@ -1,0 +1,173 @@
+"""Every knob: documented where it is defined, checked where it is made."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+MODELS = {
+    "rnn": ("rnn", "dense"),
+    "rnn_with_attention": ("rnn", "attention", "dense"),
+}
+"""Name of a network → its layers, input first."""
+
+Dtype = Literal["float32", "float64"]
+Setup = Literal["twin", "native"]
+KerasBackend = Literal["tensorflow", "jax", "torch"]
+Device = Literal["cpu", "cuda"]
+
+LARGEST_FIBONACCI = 1475
+"""How many Fibonacci numbers (1, 2, 3, 5, …) float64 holds; the next one is inf."""
+
+
+class InputError(ValueError):
+    """A value from outside that cannot be used; the message is one line: argument, need, value."""
+
+
+def check_integer(name: str, value: object, low: int, high: int) -> None:
+    """Raise InputError unless `value` is an integer from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{name} must be an integer from {low} to {high}, got {value!r}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise InputError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Raise InputError unless `value` lies between 0 and 1, both excluded."""
+    if not 0 < value < 1:
+        raise InputError(f"{name} must lie between 0 and 1, both excluded, got {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """The data: how many numbers, cut into which windows, split how."""
+
+    numbers: int = 1200
+    """Fibonacci numbers in the sequence, at most 1475: float64 holds no more."""
+
+    time_steps: int = 20
+    """Numbers in a window (T); the number after the window is its target."""
+
+    train_percent: float = 0.7
+    """Share of the windows to train on, as a fraction between 0 and 1; the rest is the test set."""
+
+    dtype: Dtype = "float32"
+    """Floating-point type of the data, the weights and the arithmetic: float32 or float64."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a value out of range or a split with an empty side."""
+        check_integer("numbers", self.numbers, 3, LARGEST_FIBONACCI)
+        check_integer("time_steps", self.time_steps, 1, LARGEST_FIBONACCI)
+        if self.time_steps >= self.numbers:
+            raise InputError(
+                f"time_steps must be smaller than numbers ({self.numbers}), got {self.time_steps}"
+            )
+        check_fraction("train_percent", self.train_percent)
+        windows = self.numbers - self.time_steps
+        if not 0 < int(self.train_percent * windows) < windows:
+            raise InputError(
+                f"train_percent must leave a row on both sides of {windows} windows, "
+                f"got {self.train_percent!r}"
+            )
+        check_choice("dtype", self.dtype, ("float32", "float64"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A network: everything that decides the names and shapes of its weights."""
+
+    model: str = "rnn_with_attention"
+    """Which network: a name in MODELS."""
+
+    units: int = 2
+    """Units of the recurrent layer (H)."""
+
+    dense_units: int = 1
+    """Units of the output layer (D)."""
+
+    time_steps: int = 20
+    """Time steps of the input (T)."""
+
+    features: int = 1
+    """Features of the input at each time step (F)."""
+
+    activation: tuple[str, str] = ("tanh", "tanh")
+    """Activations of the recurrent layer (tanh, relu) and of the output layer (tanh, relu, sigmoid,
+    linear)."""
+
+    dtype: Dtype = "float32"
+    """Floating-point type of the weights and the arithmetic."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for an unknown name or a size out of range."""
+        check_choice("model", self.model, tuple(MODELS))
+        check_integer("units", self.units, 1, 4096)
+        check_integer("dense_units", self.dense_units, 1, 4096)
+        check_integer("time_steps", self.time_steps, 1, 100_000)
+        check_integer("features", self.features, 1, 4096)
+        check_activation(self.activation)
+        check_choice("dtype", self.dtype, ("float32", "float64"))
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """(T, F): the shape of one row of the input."""
+        return self.time_steps, self.features
+
+
+def check_activation(activation: str | tuple[str, ...] | list[str]) -> tuple[str, str]:
+    """The activations (recurrent layer, output layer); one name stands for both.
+
+    Raises:
+        InputError: for a name that either framework's layer does not know.
+    """
+    pair = (activation, activation) if isinstance(activation, str) else tuple(activation)
+    if len(pair) != 2:
+        raise InputError(f"activation must be one name or two, got {activation!r}")
+    check_choice("activation of the recurrent layer", pair[0], ("tanh", "relu"))
+    check_choice("activation of the output layer", pair[1], ("tanh", "relu", "sigmoid", "linear"))
+    return pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A training: how long, in which steps, from which start, on what."""
+
+    epochs: int = 30
+    """Passes over the training rows."""
+
+    batch_size: int = 1
+    """Rows in a training step; the last batch of an epoch may be smaller."""
+
+    learning_rate: float = 1e-3
+    """Adam's learning rate."""
+
+    seed: int = 0
+    """Decides the initial weights and the batch order."""
+
+    setup: Setup = "twin"
+    """twin: equal initial weights, Keras's Adam and one RNN bias on both sides.
+    native: each framework's own initialisers, Adam and RNN biases."""
+
+    keras_backend: KerasBackend = "tensorflow"
+    """What Keras runs on; PyTorch, as a twin, follows that backend's rounding."""
+
+    device: Device = "cpu"
+    """Where to train."""
+
+    threads: int = 1
+    """CPU threads of each framework."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for an unknown name or a value out of range."""
+        check_integer("epochs", self.epochs, 1, 1_000_000)
+        check_integer("batch_size", self.batch_size, 1, 1_000_000)
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise InputError(f"learning_rate must be positive, got {self.learning_rate!r}")
+        check_integer("seed", self.seed, 0, 2**32 - 1)
+        check_choice("setup", self.setup, ("twin", "native"))
+        check_choice("keras_backend", self.keras_backend, ("tensorflow", "jax", "torch"))
+        check_choice("device", self.device, ("cpu", "cuda"))
+        check_integer("threads", self.threads, 1, 1024)

@@ -1,0 +1,112 @@
+"""The tutorial's data: Fibonacci numbers, cut into windows, split into two sets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.preprocessing import MinMaxScaler
+
+from shared.config import LARGEST_FIBONACCI, DataConfig, check_fraction, check_integer
+
+
+def get_fib_seq(n: int, scale_data: bool = True) -> tuple[np.ndarray, MinMaxScaler | None]:
+    """The first n Fibonacci numbers 1, 2, 3, 5, … (the two starting values are not counted).
+
+    Args:
+        n: how many, from 1 to 1475.
+        scale_data: scale them to [0, 1].
+
+    Returns:
+        The sequence, float64 (n,), and the fitted scaler (None if not scaled).
+
+    Raises:
+        InputError: n out of range; the 1476th number is inf in float64.
+    """
+    check_integer("n", n, 1, LARGEST_FIBONACCI)
+    seq = np.zeros(n)
+    previous, current = 0.0, 1.0
+    for i in range(n):
+        seq[i] = previous + current
+        previous, current = current, seq[i]
+    if not scale_data:
+        return seq, None
+    scaler = MinMaxScaler(feature_range=(0, 1))
+    return scaler.fit_transform(seq.reshape(n, 1)).flatten(), scaler
+
+
+def get_fib_xy(
+    total_fib_numbers: int, time_steps: int, train_percent: float, scale_data: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, MinMaxScaler | None]:
+    """Windows of `time_steps` numbers with the number that follows, shuffled and split.
+
+    Args:
+        total_fib_numbers: length of the sequence, at most 1475.
+        time_steps: numbers in a window (T), fewer than `total_fib_numbers`.
+        train_percent: share of the windows in the training set, between 0 and 1.
+        scale_data: scale the numbers to [0, 1].
+
+    Returns:
+        train_x (N, T, 1), train_y (N,), test_x (M, T, 1), test_y (M,), float64, and the scaler
+        (None if not scaled). Rows are permuted with the tutorial's fixed seed, 13.
+
+    Raises:
+        InputError: a value out of range.
+    """
+    check_integer("total_fib_numbers", total_fib_numbers, 2, LARGEST_FIBONACCI)
+    check_integer("time_steps", time_steps, 1, total_fib_numbers - 1)
+    check_fraction("train_percent", train_percent)
+    seq, scaler = get_fib_seq(total_fib_numbers, scale_data)
+    rows = total_fib_numbers - time_steps
+    x = np.lib.stride_tricks.sliding_window_view(seq, time_steps)[
+        :rows, :, np.newaxis
+    ]  # (rows, T, 1)
+    y = seq[time_steps:]  # (rows,)
+    index = np.random.RandomState(seed=13).permutation(rows)
+    train, test = np.split(index, [int(train_percent * rows)])
+    return x[train], y[train], x[test], y[test], scaler
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training and test rows in one floating-point type, and the way back to numbers.
+
+    Shape:
+        train_x (N, T, F), train_y (N, 1), test_x (M, T, F), test_y (M, 1).
+    """
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    scaler: MinMaxScaler
+
+    def to_numbers(self, scaled: np.ndarray) -> np.ndarray:
+        """Scaled values (any shape) back as numbers, float64.
+
+        In float64 every number comes back. A float32 value holds all its 24 bits down to
+        `smallest_exact("float32")`, loses them one by one below, and from 2⁻²⁴ of that on it is
+        0 and comes back as 1, the smallest number. Of the 1200 numbers of the tutorial, up to
+        4.4e250, those below 5.2e212 lose bits and those below 3.1e205 come back as 1.
+        """
+        column = np.asarray(scaled, np.float64).reshape(-1, 1)
+        return self.scaler.inverse_transform(column).reshape(np.shape(scaled))
+
+    def smallest_exact(self, dtype: str) -> float:
+        """The number below which a scaled value of `dtype` is subnormal and loses bits."""
+        return float(self.to_numbers(np.array(np.finfo(dtype).tiny)))
+
+
+def load_fibonacci(config: DataConfig) -> Data:
+    """The tutorial's data, scaled to [0, 1], in `config.dtype`."""
+    *arrays, scaler = get_fib_xy(config.numbers, config.time_steps, config.train_percent)
+    train_x, train_y, test_x, test_y = (array.astype(config.dtype) for array in arrays)
+    assert scaler is not None
+    return Data(train_x, train_y[:, np.newaxis], test_x, test_y[:, np.newaxis], scaler)
+
+
+def batch_order(rows: int, epochs: int, seed: int) -> np.ndarray:
+    """The order in which every epoch visits the rows, int64 (epochs, rows).
+
+    Drawn once, here, because the frameworks' own shuffles cannot be made equal.
+    """
+    generator = np.random.default_rng([seed, *b"batch_order"])
+    return np.stack([generator.permutation(rows) for _ in range(epochs)])

@@ -1,0 +1,88 @@
+"""The layer and the networks in plain NumPy: the definition that both twins must meet.
+
+Works in any floating-point type, complex ones too (for complex-step derivatives).
+
+Shape letters: B rows, T time steps, F features, H units, D dense units.
+"""
+
+import numpy as np
+
+from shared.config import MODELS, ModelConfig
+from shared.weights import Weights
+
+ACTIVATIONS = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.where(x.real > 0, x, 0),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "linear": lambda x: x,
+}
+
+
+def simple_rnn(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    recurrent_kernel: np.ndarray,
+    bias: np.ndarray,
+    activation: str = "tanh",
+) -> np.ndarray:
+    """h_t = activation(x_t · kernel + h_{t−1} · recurrent_kernel + bias), h_{−1} = 0.
+
+    Shape:
+        x (B, T, F), kernel (F, H), recurrent_kernel (H, H), bias (H,) → every state (B, T, H).
+
+    References:
+        Elman 1990, "Finding structure in time".
+    """
+    h = np.zeros((x.shape[0], kernel.shape[1]), np.result_type(x, kernel))  # (B, H)
+    states = []
+    for t in range(x.shape[1]):
+        h = ACTIVATIONS[activation](x[:, t] @ kernel + h @ recurrent_kernel + bias)  # (B, H)
+        states.append(h)
+    return np.stack(states, axis=1)  # (B, T, H)
+
+
+def attention(
+    x: np.ndarray, W: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """e_t = tanh(x_t · W + b_t);  alpha = softmax of e over time;  context = Σ_t alpha_t x_t.
+
+    A step where `mask` is False has weight 0 and its values are never used; a row without any
+    step has zero weights and a zero context.
+
+    Shape:
+        x (B, T, F), W (F, 1), b (T, 1), mask (B, T) → e (B, T), alpha (B, T), context (B, F).
+
+    References:
+        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step.
+    """
+    if mask is None:
+        mask = np.ones(x.shape[:2], bool)
+    x = np.where(mask[..., np.newaxis], x, 0)
+    e = np.tanh(x @ W + b)[..., 0]  # (B, T)
+    weight = np.where(mask, np.exp(e), 0)  # (B, T): |e| < 1, so exp needs no shift
+    total = weight.sum(axis=1, keepdims=True)  # (B, 1)
+    alpha = weight / np.where(total == 0, 1, total)  # (B, T)
+    return {"e": e, "alpha": alpha, "context": (alpha[..., np.newaxis] * x).sum(axis=1)}
+
+
+def forward(config: ModelConfig, weights: Weights, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Every intermediate of a network, in the order of computation; the last one is `output`.
+
+    Shape:
+        x (B, T, F) → h (B, T, H); with attention e, alpha (B, T), context (B, H); output (B, D).
+    """
+    recurrent_activation, output_activation = config.activation
+    h = simple_rnn(
+        x,
+        weights["rnn/kernel"],
+        weights["rnn/recurrent_kernel"],
+        weights["rnn/bias"],
+        recurrent_activation,
+    )
+    trace = {"h": h}
+    summary = h[:, -1]  # (B, H)
+    if "attention" in MODELS[config.model]:
+        trace |= attention(h, weights["attention/W"], weights["attention/b"])
+        summary = trace["context"]  # (B, H)
+    output = summary @ weights["dense/kernel"] + weights["dense/bias"]  # (B, D)
+    return trace | {"output": ACTIVATIONS[output_activation](output)}

@@ -1,0 +1,97 @@
+"""What a training gives back, what it ran on, and how both are kept."""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from shared.weights import Weights
+
+PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn", "attention-twins")
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What `fit` returns, the same from every twin."""
+
+    loss: list[float]
+    """Loss of every epoch: each batch's loss before its step, weighted by its rows."""
+
+    seconds: list[float]
+    """Wall-clock seconds of every epoch."""
+
+    compile_seconds: float
+    """Seconds of compilation before the first epoch; 0 where it happens inside that epoch."""
+
+    weights: Weights
+    """The trained weights, canonical."""
+
+
+def environment() -> dict[str, Any]:
+    """Hardware, operating system, versions and commit, for a record. Imports no framework."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "commit": _commit(),
+    }
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it where `platform` does not look."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _commit() -> str | None:
+    """The commit this code stands at, with "-dirty" if files differ from it; None outside git."""
+    git = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+    ]
+    try:
+        run = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout.strip()
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a record, whole or not at all. A float that is not finite becomes null."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(_finite(record), indent=1, allow_nan=False) + "\n")
+    part.replace(path)
+
+
+def _finite(value: Any) -> Any:
+    """The same value with null in place of every float that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

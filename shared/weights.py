@@ -1,0 +1,123 @@
+"""The canonical weights: names and shapes per network, initial values, files.
+
+A network's weights travel as a dict, `layer/variable` → NumPy array, in Keras's layout. Files are
+safetensors with the network's configuration in the metadata; nothing is ever unpickled.
+"""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from shared.config import MODELS, InputError, ModelConfig
+
+Weights = dict[str, np.ndarray]
+
+
+def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Name → shape of every weight, in the order of computation."""
+    T, F, H, D = config.time_steps, config.features, config.units, config.dense_units
+    shapes = {
+        "rnn": {"kernel": (F, H), "recurrent_kernel": (H, H), "bias": (H,)},
+        "attention": {"W": (H, 1), "b": (T, 1)},
+        "dense": {"kernel": (H, D), "bias": (D,)},
+    }
+    return {
+        f"{layer}/{variable}": shape
+        for layer in MODELS[config.model]
+        for variable, shape in shapes[layer].items()
+    }
+
+
+def initial_weights(config: ModelConfig, seed: int) -> Weights:
+    """Initial weights by Keras's rules, drawn in NumPy in float64, then rounded to `config.dtype`.
+
+    kernel: glorot_uniform; recurrent_kernel: orthogonal; W: N(0, 0.05); biases and b: zeros.
+    Every weight has a random stream of its own, made from `seed` and its name: two networks start
+    from equal weights wherever they share a name and a shape.
+    """
+    return {
+        name: INITIALIZERS[name.split("/")[1]](
+            np.random.default_rng([seed, *name.encode()]), shape
+        ).astype(config.dtype)
+        for name, shape in weight_shapes(config).items()
+    }
+
+
+def glorot_uniform(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """U(−l, l) with l = √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+    limit = math.sqrt(6 / sum(shape))
+    return generator.uniform(-limit, limit, shape)
+
+
+def orthogonal(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """A random orthogonal matrix, uniform by the signs of R's diagonal (Saxe et al. 2013)."""
+    q, r = np.linalg.qr(generator.normal(size=shape))
+    return q * np.sign(np.diag(r))
+
+
+INITIALIZERS = {
+    "kernel": glorot_uniform,
+    "recurrent_kernel": orthogonal,
+    "bias": lambda _, shape: np.zeros(shape),
+    "W": lambda generator, shape: generator.normal(0, 0.05, shape),
+    "b": lambda _, shape: np.zeros(shape),
+}
+
+
+def check_weights(weights: Weights, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
+    """Raise InputError unless names, shapes and dtype are these and every value is finite."""
+    missing, extra = shapes.keys() - weights.keys(), weights.keys() - shapes.keys()
+    if missing or extra:
+        raise InputError(
+            f"weights must be named {', '.join(shapes)}; "
+            f"missing: {', '.join(sorted(missing)) or 'none'}; "
+            f"extra: {', '.join(sorted(extra)) or 'none'}"
+        )
+    for name, shape in shapes.items():
+        array = weights[name]
+        if array.shape != shape:
+            raise InputError(f"weight {name} must have shape {shape}, got {array.shape}")
+        if array.dtype != dtype:
+            raise InputError(f"weight {name} must be {dtype}, got {array.dtype}")
+        if not np.isfinite(array).all():
+            raise InputError(f"weight {name} must be finite, got {array[~np.isfinite(array)][0]}")
+
+
+def save_weights(path: Path, weights: Weights, config: ModelConfig) -> None:
+    """Write the weights of one network to a safetensors file, whole or not at all."""
+    check_weights(weights, weight_shapes(config), config.dtype)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(save(contiguous, {"model_config": json.dumps(asdict(config))}))
+    part.replace(path)
+
+
+def load_weights(path: Path) -> tuple[Weights, ModelConfig]:
+    """The weights in a file made by `save_weights`, and the network they belong to.
+
+    Raises:
+        InputError: not a whole safetensors file, or not the weights that its metadata describe.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, TypeError) as error:
+        raise InputError(f"weights must be a safetensors file, got {path}: {error}") from error
+    try:
+        fields = json.loads(metadata["model_config"])
+        config = ModelConfig(**fields | {"activation": tuple(fields["activation"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"weights must name their network in the metadata (model_config), got {path}: {error!r}"
+        ) from error
+    try:
+        check_weights(weights, weight_shapes(config), config.dtype)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return weights, config

@@ -1,0 +1,210 @@
+"""The networks, in PyTorch. Mirror: keras_impl/models.py."""
+
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from torch import nn
+
+from shared.config import ModelConfig, Setup, check_activation
+from shared.weights import initial_weights
+from torch_impl.attention import Attention
+from torch_impl.weights import set_weights
+
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
+
+
+class SimpleRNN(nn.RNN):
+    """nn.RNN with one trained bias and one output, like Keras's layer of that name.
+
+        h_t = activation(x_t · W_ihᵀ + b_ih + h_{t−1} · W_hhᵀ + b_hh), h_{−1} = 0
+
+    Both biases of nn.RNN have the same gradient, so with two of them trained their sum moves twice
+    as far: b_hh stays 0 and is not trained, unless `second_bias`.
+
+    Args:
+        features: F.
+        units: H.
+        activation: tanh or relu.
+        return_sequences: return every state, not the last one only.
+        unroll: write the recurrence out as a loop over time instead of calling the fast kernel:
+            torch.compile(fullgraph=True) and torch.vmap cannot look into the kernel.
+        second_bias: train b_hh as well, as nn.RNN does.
+
+    Shape:
+        x (B, T, F) → (B, H), or (B, T, H) with `return_sequences`.
+    """
+
+    weight_ih_l0: nn.Parameter
+    weight_hh_l0: nn.Parameter
+    bias_ih_l0: nn.Parameter
+    bias_hh_l0: nn.Parameter
+
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        activation: str = "tanh",
+        return_sequences: bool = False,
+        unroll: bool = False,
+        second_bias: bool = False,
+        device=None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.second_bias = second_bias  # before reset_parameters, which nn.RNN calls
+        super().__init__(
+            features, units, nonlinearity=activation, batch_first=True, device=device, dtype=dtype
+        )
+        self.return_sequences = return_sequences
+        self.unroll = unroll
+        self.bias_hh_l0.requires_grad_(second_bias)
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        if not self.second_bias:
+            nn.init.zeros_(self.bias_hh_l0)
+
+    def forward(self, x):
+        """Every state, or the last one; shapes as above."""
+        states = self._loop(x) if self.unroll else super().forward(x)[0]  # (B, T, H)
+        return states if self.return_sequences else states[:, -1]
+
+    def _loop(self, x):
+        activation = torch.tanh if self.nonlinearity == "tanh" else torch.relu
+        inputs = torch.matmul(x, self.weight_ih_l0.T) + self.bias_ih_l0 + self.bias_hh_l0
+        h = torch.zeros_like(inputs[:, 0])  # (B, H)
+        states = []
+        for t in range(x.shape[1]):
+            h = activation(inputs[:, t] + torch.matmul(h, self.weight_hh_l0.T))  # (B, H)
+            states.append(h)
+        return torch.stack(states, dim=1)  # (B, T, H)
+
+
+def create_rnn(
+    hidden_units,
+    dense_units,
+    input_shape,
+    activation,
+    *,
+    unroll=False,
+    second_bias=False,
+    dtype=None,
+) -> nn.Sequential:
+    """A recurrent layer, then a dense layer on its last state.
+
+    Args:
+        hidden_units: units of the recurrent layer (H).
+        dense_units: units of the dense layer (D).
+        input_shape: (time steps T, features F) of one row.
+        activation: one name for both layers, or (recurrent: tanh, relu; dense: tanh, relu,
+            sigmoid, linear).
+        unroll: write the recurrence out as a loop over time instead of calling the fast kernel.
+        second_bias: train PyTorch's second recurrent bias too; Keras has none.
+        dtype: float32 or float64; the framework's default if None.
+
+    Shape:
+        (B, T, F) → (B, D).
+
+    Raises:
+        InputError: unknown activation.
+    """
+    recurrent_activation, dense_activation = check_activation(activation)
+    _, features = input_shape
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    return nn.Sequential(
+        OrderedDict(
+            rnn=SimpleRNN(
+                features,
+                hidden_units,
+                activation=recurrent_activation,
+                unroll=unroll,
+                second_bias=second_bias,
+                dtype=dtype,
+            ),  # (B, H)
+            dense=nn.Linear(hidden_units, dense_units, dtype=dtype),  # (B, D)
+            activation=ACTIVATIONS[dense_activation](),
+        )
+    )
+
+
+def create_rnn_with_attention(
+    hidden_units,
+    dense_units,
+    input_shape,
+    activation,
+    *,
+    unroll=False,
+    second_bias=False,
+    dtype=None,
+) -> nn.Sequential:
+    """A recurrent layer, attention over all its states, then a dense layer on the context.
+
+    Args, Shape, Raises: as `create_rnn`.
+    """
+    recurrent_activation, dense_activation = check_activation(activation)
+    time_steps, features = input_shape
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    return nn.Sequential(
+        OrderedDict(
+            rnn=SimpleRNN(
+                features,
+                hidden_units,
+                activation=recurrent_activation,
+                return_sequences=True,
+                unroll=unroll,
+                second_bias=second_bias,
+                dtype=dtype,
+            ),  # (B, T, H)
+            attention=Attention(time_steps, hidden_units, dtype=dtype),  # (B, H)
+            dense=nn.Linear(hidden_units, dense_units, dtype=dtype),  # (B, D)
+            activation=ACTIVATIONS[dense_activation](),
+        )
+    )
+
+
+MODELS = {"rnn": create_rnn, "rnn_with_attention": create_rnn_with_attention}
+"""Name of a network → the function that makes it."""
+
+
+def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> nn.Sequential:
+    """The network that `config` describes, with its start.
+
+    Args:
+        config: which network, how large.
+        setup: twin: one RNN bias, weights `initial_weights(config, seed)`.
+            native: as the framework comes: its own RNN biases and initialisers.
+        seed: decides the initial weights.
+    """
+    torch.manual_seed(seed)
+    model = MODELS[config.model](
+        config.units,
+        config.dense_units,
+        config.input_shape,
+        config.activation,
+        second_bias=setup == "native",
+        dtype=config.dtype,
+    )
+    if setup == "twin":
+        set_weights(model, initial_weights(config, seed))
+    return model
+
+
+def predict(model: nn.Sequential, x: np.ndarray) -> np.ndarray:
+    """What the network makes of x (B, T, F), as an array (B, D) of its dtype."""
+    with torch.no_grad():
+        return model(_tensor(model, x)).numpy(force=True)
+
+
+def attention_scores(model: nn.Sequential, x: np.ndarray) -> np.ndarray | None:
+    """Alpha (B, T) for x (B, T, F), the weight of each time step; None without attention."""
+    rnn, *rest = model.children()
+    attention = next((layer for layer in rest if isinstance(layer, Attention)), None)
+    if attention is None:
+        return None
+    with torch.no_grad():
+        return attention.attend(rnn(_tensor(model, x)))[1].numpy(force=True)
+
+
+def _tensor(model: nn.Sequential, x: np.ndarray) -> torch.Tensor:
+    """X on the device of the network's weights."""
+    return torch.tensor(x, device=next(model.parameters()).device)
