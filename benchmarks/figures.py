@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.tables import FRAMEWORKS
 
@@ -69,43 +70,46 @@ def attention_figure(record: dict[str, Any]) -> Figure | None:
         ylabel="alpha",
         ylim=(0, None),
     )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize="small")
     return figure
 
 
 def prediction_figure(record: dict[str, Any]) -> Figure:
-    """Predicted against true test numbers, in original numbers, a panel for each network."""
+    """Predicted against true test numbers, in original numbers, a panel for each network.
+
+    Numbers far below the largest one are all predicted alike; they would only squeeze the rest.
+    """
     figure, panels = _panels(record)
     true = np.array(record["test_numbers"])
+    shown = true > true.max() * 1e-12
     for name, axes in panels.items():
         for fit, marker in zip(_fits(record, name), "ox", strict=False):
             predicted = np.array(fit["test_numbers"], float)
-            color = STYLE[fit["twin"]]["color"]
-            face: dict[str, Any] = {"facecolors": "none"} if marker == "o" else {}
-            above = predicted > 0
+            style: dict[str, Any] = {"color": STYLE[fit["twin"]]["color"], "lw": 1}
+            above, below = shown & (predicted > 0), shown & (predicted < 0)
+            if marker == "o":
+                style["facecolors"] = "none"
             axes.scatter(
-                true[above],
-                predicted[above],
-                s=18,
-                marker=marker,
-                color=color,
-                lw=0.8,
-                label=_label(fit),
-                **face,
+                true[above], predicted[above], s=40, marker=marker, label=_label(fit), **style
             )
-            if not above.all():
+            if below.any():
                 axes.scatter(
-                    true[~above],
-                    -predicted[~above],
-                    s=6,
+                    true[below],
+                    -predicted[below],
+                    s=40 if marker == "o" else 8,
                     marker="v",
-                    color=color,
-                    lw=0,
-                    label=f"{_label(fit)}, negative: its size",
+                    label=f"{_label(fit)}: negative, shown as positive",
+                    **style,
                 )
-        axes.plot(true, true, color="0.5", lw=1, ls=":", label="exact", zorder=0)
-        axes.set(title=name, xlabel="true number", ylabel="predicted number")
-        axes.set(xscale="log", yscale="log")
+        axes.plot(*[np.sort(true[shown])] * 2, color="0.5", lw=1, ls=":", label="exact", zorder=0)
+        axes.set(
+            title=name,
+            xlabel=f"true number ({shown.sum()} largest of {len(true)} in the test set)",
+            ylabel="predicted number",
+            xscale="log",
+            yscale="log",
+        )
         axes.legend(frameon=False, fontsize="small", loc="lower right")
     return figure
 

@@ -120,7 +120,9 @@ def difference_lines(record: dict[str, Any]) -> list[str]:
 def show(record: dict[str, Any], out: Path, console: Console) -> None:
     """Print the tables, the sentence and where everything is kept."""
     console.print(_table(RESULT_COLUMNS, list(result_rows(record)), "Errors, and seconds to train"))
+    console.print()
     console.print(_table(*prediction_rows(record), "Test numbers, as predicted"))
+    console.print()
     for line in (
         *difference_lines(record),
         verdict(record),
@@ -131,10 +133,17 @@ def show(record: dict[str, Any], out: Path, console: Console) -> None:
 
 
 def _table(columns: list[str], rows: Rows, title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=rich.box.SIMPLE,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for column in columns:
         left = column in ("network", "framework")
-        table.add_column(column, justify="left" if left else "right", no_wrap=left)
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     return table

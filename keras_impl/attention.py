@@ -50,12 +50,15 @@ class Attention(keras.layers.Layer):
         self.b = self.add_weight(name="b", shape=(time_steps, 1), initializer="zeros")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
 
+    def _check_time_steps(self, time_steps: Any) -> None:
+        if time_steps != self.b.shape[0]:  # b would be broadcast without a word
+            raise ValueError(
+                f"Attention was made for {self.b.shape[0]} time steps, got {time_steps}"
+            )
+
     def attend(self, x: Any, mask: Any = None) -> tuple[Any, Any]:
         """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
-        if x.shape[1] != self.b.shape[0]:
-            raise ValueError(
-                f"Attention was made for {self.b.shape[0]} time steps, got {x.shape[1]}"
-            )
+        self._check_time_steps(x.shape[1])
         if mask is not None:
             # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
             x = ops.where(ops.expand_dims(mask, -1), x, 0.0)  # (B, T, F)
@@ -79,6 +82,8 @@ class Attention(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         batch, time_steps, features = input_shape
+        if self.built:
+            self._check_time_steps(time_steps)
         context, alpha = (batch, features), (batch, time_steps)
         return (context, alpha) if self.return_attention_scores else context
 

@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers
 
 from keras_impl.attention import Attention
+from keras_impl.rnn import SimpleRNN
 from keras_impl.runtime import floatx
 from keras_impl.weights import set_weights
 from shared.config import ModelConfig, Setup, check_activation
@@ -23,6 +24,7 @@ def create_rnn(
         activation: one name for both layers, or (recurrent: tanh, relu; dense: tanh, relu,
             sigmoid, linear).
         unroll: write the recurrence out as a loop over time instead of calling the fast kernel.
+        second_bias: PyTorch only: train its second recurrent bias too; Keras has none.
         dtype: float32 or float64; the framework's default if None.
 
     Shape:
@@ -36,7 +38,7 @@ def create_rnn(
         return keras.Sequential(
             [
                 keras.Input(input_shape, dtype=dtype),
-                layers.SimpleRNN(
+                SimpleRNN(
                     hidden_units,
                     activation=recurrent_activation,
                     unroll=unroll,
@@ -60,7 +62,7 @@ def create_rnn_with_attention(
         return keras.Sequential(
             [
                 keras.Input(input_shape, dtype=dtype),
-                layers.SimpleRNN(
+                SimpleRNN(
                     hidden_units,
                     activation=recurrent_activation,
                     return_sequences=True,

@@ -53,12 +53,15 @@ class Attention(nn.Module):
         nn.init.normal_(self.W, std=0.05)
         nn.init.zeros_(self.b)
 
+    def _check_time_steps(self, time_steps: Any) -> None:
+        if time_steps != self.b.shape[0]:  # b would be broadcast without a word
+            raise ValueError(
+                f"Attention was made for {self.b.shape[0]} time steps, got {time_steps}"
+            )
+
     def attend(self, x: Any, mask: Any = None) -> tuple[Any, Any]:
         """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
-        if x.shape[1] != self.b.shape[0]:
-            raise ValueError(
-                f"Attention was made for {self.b.shape[0]} time steps, got {x.shape[1]}"
-            )
+        self._check_time_steps(x.shape[1])
         if mask is not None:
             # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
             x = torch.where(torch.unsqueeze(mask, -1), x, 0.0)  # (B, T, F)

@@ -9,75 +9,10 @@ from torch import nn
 from shared.config import ModelConfig, Setup, check_activation
 from shared.weights import initial_weights
 from torch_impl.attention import Attention
+from torch_impl.rnn import SimpleRNN
 from torch_impl.weights import set_weights
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
-
-
-class SimpleRNN(nn.RNN):
-    """nn.RNN with one trained bias and one output, like Keras's layer of that name.
-
-        h_t = activation(x_t · W_ihᵀ + b_ih + h_{t−1} · W_hhᵀ + b_hh), h_{−1} = 0
-
-    Both biases of nn.RNN have the same gradient, so with two of them trained their sum moves twice
-    as far: b_hh stays 0 and is not trained, unless `second_bias`.
-
-    Args:
-        features: F.
-        units: H.
-        activation: tanh or relu.
-        return_sequences: return every state, not the last one only.
-        unroll: write the recurrence out as a loop over time instead of calling the fast kernel:
-            torch.compile(fullgraph=True) and torch.vmap cannot look into the kernel.
-        second_bias: train b_hh as well, as nn.RNN does.
-
-    Shape:
-        x (B, T, F) → (B, H), or (B, T, H) with `return_sequences`.
-    """
-
-    weight_ih_l0: nn.Parameter
-    weight_hh_l0: nn.Parameter
-    bias_ih_l0: nn.Parameter
-    bias_hh_l0: nn.Parameter
-
-    def __init__(
-        self,
-        features: int,
-        units: int,
-        activation: str = "tanh",
-        return_sequences: bool = False,
-        unroll: bool = False,
-        second_bias: bool = False,
-        device=None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        self.second_bias = second_bias  # before reset_parameters, which nn.RNN calls
-        super().__init__(
-            features, units, nonlinearity=activation, batch_first=True, device=device, dtype=dtype
-        )
-        self.return_sequences = return_sequences
-        self.unroll = unroll
-        self.bias_hh_l0.requires_grad_(second_bias)
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        if not self.second_bias:
-            nn.init.zeros_(self.bias_hh_l0)
-
-    def forward(self, x):
-        """Every state, or the last one; shapes as above."""
-        states = self._loop(x) if self.unroll else super().forward(x)[0]  # (B, T, H)
-        return states if self.return_sequences else states[:, -1]
-
-    def _loop(self, x):
-        activation = torch.tanh if self.nonlinearity == "tanh" else torch.relu
-        inputs = torch.matmul(x, self.weight_ih_l0.T) + self.bias_ih_l0 + self.bias_hh_l0
-        h = torch.zeros_like(inputs[:, 0])  # (B, H)
-        states = []
-        for t in range(x.shape[1]):
-            h = activation(inputs[:, t] + torch.matmul(h, self.weight_hh_l0.T))  # (B, H)
-            states.append(h)
-        return torch.stack(states, dim=1)  # (B, T, H)
 
 
 def create_rnn(
@@ -99,7 +34,7 @@ def create_rnn(
         activation: one name for both layers, or (recurrent: tanh, relu; dense: tanh, relu,
             sigmoid, linear).
         unroll: write the recurrence out as a loop over time instead of calling the fast kernel.
-        second_bias: train PyTorch's second recurrent bias too; Keras has none.
+        second_bias: PyTorch only: train its second recurrent bias too; Keras has none.
         dtype: float32 or float64; the framework's default if None.
 
     Shape:

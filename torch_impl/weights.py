@@ -5,14 +5,16 @@ from torch import nn
 
 from shared.weights import Weights, check_weights
 from torch_impl.attention import Attention
+from torch_impl.rnn import SimpleRNN
 
 
 def get_weights(model: nn.Sequential) -> Weights:
     """The weights of a network in the canonical layout, as copies."""
     weights = {name: view.numpy(force=True).copy() for name, view in _views(model).items()}
     for name, layer in model.named_children():
-        if isinstance(layer, nn.RNN):
-            weights[f"{name}/bias"] += layer.bias_hh_l0.numpy(force=True)  # pyright: ignore[reportCallIssue]
+        if isinstance(layer, SimpleRNN):
+            *_, bias_hh = layer.core.parameters()
+            weights[f"{name}/bias"] += bias_hh.numpy(force=True)
     return weights
 
 
@@ -31,8 +33,9 @@ def set_weights(model: nn.Sequential, weights: Weights) -> None:
     for name, view in _views(model).items():
         view.copy_(torch.tensor(weights[name]))
     for layer in model.children():
-        if isinstance(layer, nn.RNN):
-            nn.init.zeros_(layer.bias_hh_l0)  # pyright: ignore[reportArgumentType]
+        if isinstance(layer, SimpleRNN):
+            *_, bias_hh = layer.core.parameters()
+            nn.init.zeros_(bias_hh)
 
 
 def count_parameters(model: nn.Sequential) -> int:
@@ -44,10 +47,11 @@ def _views(model: nn.Sequential) -> dict[str, torch.Tensor]:
     """Canonical name → view of the parameter in Keras's layout; writing to it writes through."""
     views = {}
     for name, layer in model.named_children():
-        if isinstance(layer, nn.RNN):
-            views[f"{name}/kernel"] = layer.weight_ih_l0.T
-            views[f"{name}/recurrent_kernel"] = layer.weight_hh_l0.T
-            views[f"{name}/bias"] = layer.bias_ih_l0
+        if isinstance(layer, SimpleRNN):
+            weight_ih, weight_hh, bias_ih, _ = layer.core.parameters()
+            views[f"{name}/kernel"] = weight_ih.T
+            views[f"{name}/recurrent_kernel"] = weight_hh.T
+            views[f"{name}/bias"] = bias_ih
         elif isinstance(layer, Attention):
             views[f"{name}/W"] = layer.W
             views[f"{name}/b"] = layer.b

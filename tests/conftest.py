@@ -1,0 +1,117 @@
+"""What every test shares: the two twins, random weights, gradients in any framework."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.update(CUDA_VISIBLE_DEVICES="", JAX_ENABLE_X64="1", JAX_PLATFORMS="cpu")
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_NUM_INTRAOP_THREADS="1")
+
+import torch  # noqa: I001 before TensorFlow: in one process the other order can crash
+import keras
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import keras_impl
+import torch_impl
+from keras_impl.runtime import floatx
+from shared.config import ModelConfig
+from shared.weights import Weights, weight_shapes
+
+torch.set_num_threads(1)
+settings.register_profile("here", deadline=None, derandomize=True)
+settings.load_profile("here")
+
+TWINS = {"keras": keras_impl, "torch": torch_impl}
+
+
+@pytest.fixture(params=TWINS)
+def twin(request):
+    """Either package; a test that takes it holds for both."""
+    return TWINS[request.param]
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+def random_weights(config: ModelConfig, seed: int = 0) -> Weights:
+    """Weights without a single zero: a bias of 0 would hide that it is dropped or doubled.
+
+    Small enough that a wide recurrence does not become chaotic, where no two roundings agree.
+    """
+    generator = np.random.default_rng(seed)
+    scale = min(0.5, config.units**-0.5)
+    return {
+        name: generator.normal(0, scale, shape).astype(config.dtype)
+        for name, shape in weight_shapes(config).items()
+    }
+
+
+class Layer:
+    """An Attention layer of either twin with given weights; arrays in, arrays out."""
+
+    def __init__(self, twin, W, b, **options):
+        self.twin, self.dtype = twin, W.dtype.name
+        if twin is keras_impl:
+            self.layer = keras_impl.Attention(dtype=self.dtype, **options)
+            self.layer.build((None, len(b), len(W)))
+            self.layer.W.assign(W)
+            self.layer.b.assign(b)
+        else:
+            self.layer = torch_impl.Attention(
+                len(b), len(W), dtype=getattr(torch, self.dtype), **options
+            )
+            with torch.no_grad():
+                self.layer.W.copy_(torch.tensor(W))
+                self.layer.b.copy_(torch.tensor(b))
+
+    def __call__(self, x, mask=None):
+        """context and alpha, as arrays."""
+        if self.twin is keras_impl:
+            with floatx(self.dtype):
+                outputs = self.layer.attend(*map(_keras, (x, mask)))
+            return tuple(np.asarray(keras.ops.convert_to_numpy(output)) for output in outputs)
+        with torch.no_grad():
+            return tuple(output.numpy() for output in self.layer.attend(*map(_torch, (x, mask))))
+
+    def input_gradient(self, x, mask, direction):
+        """The gradient of Σ context · direction in x."""
+        if self.twin is torch_impl:
+            return _torch_gradient(lambda x: self.layer.attend(x, _torch(mask))[0], x, direction)
+        with floatx(self.dtype):
+            return _keras_gradient(lambda x: self.layer.attend(x, _keras(mask))[0], x, direction)
+
+
+def _keras(array):
+    return None if array is None else keras.ops.convert_to_tensor(array)
+
+
+def _torch(array):
+    return None if array is None else torch.tensor(array)
+
+
+def _torch_gradient(function, x, direction):
+    x = torch.tensor(x, requires_grad=True)
+    (function(x) * torch.tensor(direction)).sum().backward()
+    assert x.grad is not None
+    return x.grad.numpy()
+
+
+def _keras_gradient(function, x, direction):
+    """The gradient in x of Σ function(x) · direction, on whatever Keras runs."""
+    backend = keras.backend.backend()
+    if backend == "torch":
+        return _torch_gradient(function, x, direction)
+    if backend == "jax":
+        import jax
+
+        return np.asarray(jax.grad(lambda x: (function(x) * direction).sum())(x))
+    import tensorflow as tf
+
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(function(x) * direction)
+    return tape.gradient(total, x).numpy()

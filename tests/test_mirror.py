@@ -1,0 +1,117 @@
+"""keras_impl/ and torch_impl/ stay mirror images: files, names, order, parameters, docstrings."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(path.name for path in (ROOT / "keras_impl").glob("*.py"))
+
+# What may differ. A permission that nothing needs fails: the list stays as short as the truth.
+VOCABULARY = {"nn.Sequential": "keras.Sequential", "torch_impl": "keras_impl", "PyTorch": "Keras 3"}
+RENAMED = {("attention.py", "Attention.forward"): "Attention.call"}
+KERAS_ONLY = {
+    ("attention.py", "Attention.build"),  # weights are made at the first call
+    ("attention.py", "Attention.compute_mask"),
+    ("attention.py", "Attention.compute_output_shape"),
+    ("attention.py", "Attention.get_config"),
+    ("rnn.py", "__all__"),  # Keras's own layer is only handed on
+    ("runtime.py", "floatx"),  # float64 needs more than the layers' dtype
+}
+TORCH_ONLY = {
+    ("attention.py", "Attention.reset_parameters"),
+    ("attention.py", "Attention.extra_repr"),
+    ("rnn.py", "SimpleRNN"),  # Keras ships its own
+    ("models.py", "ACTIVATIONS"),  # Keras knows them by name
+    ("training.py", "follow_keras_adam"),  # Keras is the one to follow
+}
+PARAMETERS_DIFFER = {
+    ("attention.py", "Attention.__init__"),  # the input's shape and factory_kwargs in PyTorch
+    ("models.py", "create_rnn"),  # second_bias
+    ("models.py", "create_rnn_with_attention"),
+}
+
+
+def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Public classes, their methods, functions and constants of a file, in file order."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            yield ast.unparse(node.targets[0]), node
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef):
+                for method in node.body:
+                    if isinstance(method, ast.FunctionDef):
+                        yield f"{node.name}.{method.name}", method
+
+
+def public(name: str) -> bool:
+    return all(not part.startswith("_") or part.startswith("__") for part in name.split("."))
+
+
+def outline(package: str, file: str, used: set) -> dict[str, tuple[str, str, str]]:
+    """Name → parameters, what is returned, docstring, in the words of keras_impl."""
+    own = KERAS_ONLY if package == "keras_impl" else TORCH_ONLY
+    tree = ast.parse((ROOT / package / file).read_text())
+    found = {"": ("", "", ast.get_docstring(tree) or "")}
+    for name, node in definitions(tree):
+        key = (file, name)
+        if key in own or (file, name.split(".")[0]) in own:
+            used.add(key if key in own else (file, name.split(".")[0]))
+        elif public(name):
+            parameters = returns = text = ""
+            if isinstance(node, ast.FunctionDef):
+                parameters = ast.unparse(node.args)
+                returns = ast.unparse(node.returns) if node.returns else ""
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                text = ast.get_docstring(node) or ""
+            elif isinstance(node, ast.Assign):
+                text = ast.unparse(node.value)
+            if key in RENAMED:
+                used.add(key)
+                name = RENAMED[key]
+            if key in PARAMETERS_DIFFER:
+                parameters = returns = "differ"
+            found[name] = (parameters, returns, text)
+    return {name: tuple(map(translate, parts)) for name, parts in found.items()}  # type: ignore
+
+
+def translate(text: str) -> str:
+    """The same text for either framework: whichever is named, it reads `Keras 3`."""
+    for theirs, ours in VOCABULARY.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
+def test_same_files():
+    assert FILES == sorted(path.name for path in (ROOT / "torch_impl").glob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_same_outline(file):
+    keras, torch = outline("keras_impl", file, set()), outline("torch_impl", file, set())
+    assert list(torch) == list(keras)
+    for name, parts in keras.items():
+        assert torch[name] == parts, name
+
+
+def test_every_permission_is_needed():
+    used: set = set()
+    for file in FILES:
+        for package in ("keras_impl", "torch_impl"):
+            outline(package, file, used)
+    assert used == KERAS_ONLY | TORCH_ONLY | set(RENAMED)
+    for file, name in PARAMETERS_DIFFER:
+        arguments = [
+            {
+                found: ast.unparse(node.args)
+                for found, node in definitions(ast.parse((ROOT / package / file).read_text()))
+                if isinstance(node, ast.FunctionDef)
+            }[name]
+            for package in ("keras_impl", "torch_impl")
+        ]
+        assert arguments[0] != arguments[1], name
+    text = "".join(path.read_text() for path in (ROOT / "torch_impl").glob("*.py"))
+    assert all(word in text for word in VOCABULARY)
