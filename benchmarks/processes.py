@@ -142,7 +142,7 @@ def _work(
         function(send, connection.recv, *arguments)
         send("finished")
     except ModuleNotFoundError as error:
-        send("missing", error.name)
+        send("missing", str(error.name).split(".")[0])
     except InputError as error:
         send("refused", str(error))
     except BrokenPipeError:  # the parent is gone, and nobody listens

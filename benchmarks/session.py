@@ -98,13 +98,16 @@ class Session:
     def _note_end(self, message: Message) -> None:
         """Keep and print why a twin does not go on; the other one does."""
         framework, text = FRAMEWORKS[message.worker], message.content
-        if message.kind == "missing":
+        missing = message.kind == "missing" and message.worker not in self.record["devices"]
+        if missing:
             text = (
                 f"{framework} needs the package {text!r}, which is not installed; "
                 f"install it with: {sys.executable} -m pip install {text}"
             )
-        self.record["missing" if message.kind == "missing" else "failures"][message.worker] = text
-        self.errors.print(f"{framework} is left out: {text}", style="red", markup=False)
+        self.record["missing" if missing else "failures"][message.worker] = text
+        self.errors.print(
+            f"{framework} is left out: {text}", style="red", markup=False, soft_wrap=True
+        )
 
     def _open_folder(self) -> None:
         """Make the run's folder and write the record for the first time."""

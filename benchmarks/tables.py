@@ -119,9 +119,10 @@ def difference_lines(record: dict[str, Any]) -> list[str]:
 
 def show(record: dict[str, Any], out: Path, console: Console) -> None:
     """Print the tables, the sentence and where everything is kept."""
-    console.print(_table(RESULT_COLUMNS, list(result_rows(record)), "Errors, and seconds to train"))
-    console.print()
-    console.print(_table(*prediction_rows(record), "Test numbers, as predicted"))
+    console.print("Errors, and seconds to train")
+    console.print(_table(RESULT_COLUMNS, list(result_rows(record))))
+    console.print("\nTest numbers, as predicted")
+    console.print(_table(*prediction_rows(record)))
     console.print()
     for line in (
         *difference_lines(record),
@@ -132,10 +133,8 @@ def show(record: dict[str, Any], out: Path, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def _table(columns: list[str], rows: Rows, title: str) -> Table:
+def _table(columns: list[str], rows: Rows) -> Table:
     table = Table(
-        title=title,
-        title_justify="left",
         box=rich.box.SIMPLE,
         show_edge=False,
         pad_edge=False,

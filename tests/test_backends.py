@@ -1,0 +1,24 @@
+"""The Keras twin on its other backends: the same bodies, each backend in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FILES = ["test_attention.py", "test_keras_conventions.py", "test_models.py", "test_training.py"]
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_everything_holds_on(backend):
+    folder = Path(__file__).parent
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-k", "not torch-", *(folder / f for f in FILES)],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " passed" in run.stdout

@@ -1,0 +1,87 @@
+"""Workers: what they say arrives, and every way to end is told."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from benchmarks.processes import Workers, framework_environment
+from shared.config import InputError, TrainConfig
+
+
+def speak(send, receive, number):
+    send("number", number)
+    send("told", receive())
+    send("backend", os.environ["KERAS_BACKEND"])
+
+
+def miss(send, receive):
+    import no_such_package  # noqa: F401  # pyright: ignore[reportMissingImports]
+
+
+def refuse(send, receive):
+    raise InputError("this must be that, got nothing")
+
+
+def fail(send, receive):
+    raise ValueError("a defect, not bad input")
+
+
+def die(send, receive):
+    os.write(2, b"last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep(send, receive):
+    send("pid", os.getpid())
+    time.sleep(600)
+
+
+def hear(*functions):
+    with Workers(framework_environment(TrainConfig(keras_backend="jax"))) as workers:
+        for function in functions:
+            workers.start(function.__name__, function)
+        return {message.worker: message for message in workers.listen()}
+
+
+def test_both_ways():
+    with Workers(framework_environment(TrainConfig(keras_backend="jax"))) as workers:
+        workers.start("a", speak, 7)
+        workers.tell("go")
+        said = [(message.kind, message.content) for message in workers.listen()]
+    assert said == [("number", 7), ("told", "go"), ("backend", "jax"), ("finished", None)]
+
+
+def test_every_end_is_told():
+    ends = hear(miss, refuse, fail, die)
+    assert (ends["miss"].kind, ends["miss"].content) == ("missing", "no_such_package")
+    assert ends["refuse"].kind == "refused"
+    assert ends["refuse"].content == "this must be that, got nothing"
+    assert ends["fail"].kind == "crashed"
+    assert "ValueError: a defect" in ends["fail"].content
+    assert ends["die"].kind == "crashed"
+    assert "-9" in ends["die"].content and "last words" in ends["die"].content
+
+
+def test_no_worker_outlives_the_block():
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Workers(framework_environment(TrainConfig())) as workers,
+    ):
+        workers.start("sleeper", sleep)
+        pid = next(workers.listen()).content
+        raise KeyboardInterrupt
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_environment_follows_the_configuration():
+    cpu, gpu = (
+        framework_environment(TrainConfig(device=device, threads=threads))
+        for device, threads in (("cpu", 1), ("cuda", 4))
+    )
+    assert cpu["CUDA_VISIBLE_DEVICES"] == ""
+    assert "CUDA_VISIBLE_DEVICES" not in gpu
+    assert (cpu["OMP_NUM_THREADS"], gpu["OMP_NUM_THREADS"]) == ("1", "4")
+    assert gpu["NVIDIA_TF32_OVERRIDE"] == "0"

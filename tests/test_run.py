@@ -1,0 +1,277 @@
+"""`twins run` from end to end, on little data: what is kept, what is shown, how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import keras_impl
+import torch_impl
+from benchmarks.cli import main
+from shared.config import MODELS, DataConfig, ModelConfig, TrainConfig
+from shared.fibonacci import load_fibonacci
+from shared.weights import initial_weights, load_weights
+
+QUICK = ["run", "--numbers", "60", "--epochs", "2", "--batch-size", "8"]
+COMMAND = [sys.executable, "-m", "benchmarks"]
+
+
+def read(out):
+    return json.loads((out / "record.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One run with the defaults, and what it printed."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    run = subprocess.run(
+        [*COMMAND, *QUICK, "--out", str(out)], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return out, run
+
+
+def test_keeps_record_weights_and_figures(finished):
+    out, _ = finished
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
+        "attention.png",
+        "attention.svg",
+        "loss.png",
+        "loss.svg",
+        "predictions.png",
+        "predictions.svg",
+        "record.json",
+        "weights/keras-rnn.safetensors",
+        "weights/keras-rnn_with_attention.safetensors",
+        "weights/torch-rnn.safetensors",
+        "weights/torch-rnn_with_attention.safetensors",
+    ]
+    for path in out.glob("*.png"):
+        assert path.stat().st_size > 10_000
+
+
+def test_record_says_what_ran_where(finished):
+    record = read(finished[0])
+    assert record["status"] == "complete"
+    assert record["train"]["epochs"] == 2 and record["data"]["numbers"] == 60
+    assert record["devices"] == {"keras": "cpu", "torch": "cpu"}
+    versions = record["environment"]["versions"]
+    assert versions["keras"] and versions["torch"] and versions["tensorflow"]
+    assert record["environment"]["processor"] and record["environment"]["commit"]
+    assert [(fit["model"], fit["twin"], fit["parameters"]) for fit in record["fits"]] == [
+        ("rnn", "keras", 11),
+        ("rnn", "torch", 11),
+        ("rnn_with_attention", "keras", 33),
+        ("rnn_with_attention", "torch", 33),
+    ]
+    for fit in record["fits"]:
+        assert len(fit["loss"]) == len(fit["seconds"]) == 2
+
+
+def test_twins_agree(finished):
+    record = read(finished[0])
+    assert set(record["weight_difference"]) == set(MODELS)
+    for name, difference in record["weight_difference"].items():
+        one, other = (fit for fit in record["fits"] if fit["model"] == name)
+        np.testing.assert_allclose(one["loss"], other["loss"], rtol=1e-5)
+        np.testing.assert_allclose(one["test_mse"], other["test_mse"], rtol=1e-4)
+        assert difference < 1e-6
+
+
+def test_errors_are_those_of_the_saved_weights(finished):
+    out, _ = finished
+    data = load_fibonacci(DataConfig(numbers=60))
+    for fit in read(out)["fits"]:
+        path = out / "weights" / f"{fit['twin']}-{fit['model']}.safetensors"
+        weights, config = load_weights(path)
+        other = {"keras": torch_impl, "torch": keras_impl}[fit["twin"]]  # the other way round
+        model = other.create_model(config)
+        other.set_weights(model, weights)
+        prediction = other.predict(model, data.test_x)
+        np.testing.assert_allclose(
+            ((prediction - data.test_y) ** 2).mean(), fit["test_mse"], rtol=1e-4
+        )
+        start = initial_weights(ModelConfig(model=fit["model"]), 0)
+        assert abs(weights["rnn/bias"] - start["rnn/bias"]).max() > 1e-4  # it has learned
+
+
+def test_shows_everything(finished):
+    out, run = finished
+    for text in (
+        "rnn_with_attention  Keras/tensorflow          33",
+        "rnn_with_attention  PyTorch                   33",
+        "tutorial's own                5.631e-05  2.623e-05",
+        "predict 0",
+        "training mean",
+        "persistence",
+        "linear regression",
+        "Test numbers, as predicted",
+        "the trained weights of the two frameworks differ by at most",
+        "Read with care:",
+        "one start of each network cannot say whether attention helps",
+        f"Record, weights and figures: {out}",
+    ):
+        assert text in run.stdout
+    assert "…" not in run.stdout
+    assert "2/2 epochs" in run.stderr
+
+
+def test_same_command_twice_is_bit_equal(finished, tmp_path):
+    assert main([*QUICK, "--out", str(tmp_path / "again")]) == 0
+    first, second = read(finished[0]), read(tmp_path / "again")
+    for one, other in zip(first["fits"], second["fits"], strict=True):
+        for key in ("loss", "train_mse", "test_mse", "test_numbers", "alpha"):
+            assert one[key] == other[key]
+    for path in (finished[0] / "weights").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / "weights" / path.name).read_bytes()
+
+
+def test_starts_from_saved_weights(finished, tmp_path):
+    weights = finished[0] / "weights" / "keras-rnn.safetensors"
+    options = ["--weights", str(weights), "--twin", "torch", "--out", str(tmp_path / "out")]
+    assert main([*QUICK, *options]) == 0
+    record = read(tmp_path / "out")
+    assert [(fit["model"], fit["twin"]) for fit in record["fits"]] == [("rnn", "torch")]
+    start, config = load_weights(weights)
+    model = torch_impl.create_model(config)
+    torch_impl.set_weights(model, start)
+    data = load_fibonacci(DataConfig(numbers=60))
+    assert (
+        torch_impl.fit(model, data, TrainConfig(epochs=2, batch_size=8)).loss
+        == (record["fits"][0]["loss"])
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--keras-backend", "jax", "--dtype", "float64"],
+        ["--keras-backend", "torch", "--units", "3", "--time-steps", "7", "--threads", "2"],
+    ],
+)
+def test_other_backends_agree_too(tmp_path, options):
+    assert main([*QUICK, *options, "--out", str(tmp_path / "out")]) == 0
+    record = read(tmp_path / "out")
+    limit = 1e-15 if record["data"]["dtype"] == "float64" else 1e-6
+    assert set(record["weight_difference"]) == set(MODELS)
+    assert max(record["weight_difference"].values()) < limit
+
+
+def test_native_set_up_differs(tmp_path):
+    assert main([*QUICK, "--setup", "native", "--out", str(tmp_path / "out")]) == 0
+    record = read(tmp_path / "out")
+    assert [fit["parameters"] for fit in record["fits"]] == [11, 13, 33, 35]
+    assert min(record["weight_difference"].values()) > 0.01
+
+
+def test_cuda_where_there_is_none_is_refused_in_one_line(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*QUICK, "--device", "cuda", "--out", str(out)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("twins: error: device must be one that ")
+    assert error.endswith("sees, got 'cuda'")
+    assert not out.exists()
+
+
+@pytest.fixture
+def without(tmp_path, monkeypatch):
+    """Make a package look as if it were not installed, in every new process."""
+
+    def hide(*packages):
+        text = (
+            "from importlib.machinery import PathFinder\n"
+            "find = PathFinder.find_spec\n"
+            "PathFinder.find_spec = lambda name, *rest: "
+            f"None if name in {packages} else find(name, *rest)\n"
+        )
+        (tmp_path / "site").mkdir()
+        (tmp_path / "site" / "sitecustomize.py").write_text(text)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+
+    return hide
+
+
+@pytest.mark.parametrize(
+    ("missing", "left"), [("torch", "keras"), ("keras", "torch"), ("tensorflow", "torch")]
+)
+def test_missing_framework_does_not_stop_the_other(tmp_path, without, missing, left):
+    without(missing)
+    out = tmp_path / "out"
+    run = subprocess.run([*COMMAND, *QUICK, "--out", str(out)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert f"needs the package '{missing}', which is not installed" in run.stderr
+    assert f"-m pip install {missing}" in run.stderr.replace("\n", " ")
+    assert {fit["twin"] for fit in read(out)["fits"]} == {left}
+    assert len(read(out)["fits"]) == 2
+
+
+def test_nothing_installed_is_an_error_in_one_line(tmp_path, without):
+    without("torch")
+    out = tmp_path / "out"
+    run = subprocess.run(
+        [*COMMAND, *QUICK, "--twin", "torch", "--out", str(out)], capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert "twins: error: PyTorch needs the package 'torch'" in run.stderr.splitlines()[-1]
+    assert not out.exists()
+
+
+def test_interrupt_keeps_what_is_finished(tmp_path):
+    """PyTorch's first network is done in no time; Keras on torch takes minutes for its own."""
+    out = tmp_path / "out"
+    options = ["--numbers", "300", "--epochs", "40", "--keras-backend", "torch", "--out", str(out)]
+    process = subprocess.Popen(
+        [*COMMAND, "run", *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    for _ in range(1200):
+        if (out / "record.json").exists() and read(out)["fits"]:
+            break
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    record = read(out)
+    assert record["status"] == "interrupted"
+    assert 1 <= len(record["fits"]) < 4
+    for fit in record["fits"]:
+        load_weights(out / "weights" / f"{fit['twin']}-{fit['model']}.safetensors")
+        assert len(fit["loss"]) == 40
+    assert (out / "loss.png").exists()
+    assert "Read with care" in stdout
+    assert not list(out.rglob("*.part"))
+
+
+def test_crash_of_one_twin_is_told_and_the_other_goes_on(tmp_path):
+    out = tmp_path / "out"
+    options = ["--numbers", "300", "--epochs", "30", "--keras-backend", "torch", "--out", str(out)]
+    process = subprocess.Popen(
+        [*COMMAND, "run", *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    while not (out / "record.json").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.kill(worker_of(process.pid, "keras"), signal.SIGKILL)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Keras is left out: process ended with code -9" in stderr
+    record = read(out)
+    assert record["status"] == "failed"
+    assert [fit["twin"] for fit in record["fits"]] == ["torch", "torch"]
+
+
+def worker_of(parent, package):
+    """The child process that has a framework's library open."""
+    import psutil
+
+    for child in psutil.Process(parent).children():
+        if any(f"site-packages/{package}" in f.path for f in child.memory_maps()) or any(
+            f"/{package}" in f.path for f in child.open_files()
+        ):
+            return child.pid
+    raise AssertionError("no such worker")
