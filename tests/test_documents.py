@@ -1,0 +1,51 @@
+"""What the documents say is what the project is."""
+
+import re
+from pathlib import Path
+
+from benchmarks.readme import filled_readme
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_measured_parts_are_what_the_command_makes():
+    assert filled_readme(Path("results/tutorial")) == README
+
+
+def test_tree_names_every_source_file_and_no_other():
+    tree = re.search(r"```\n(shared/ .*?)```", README, re.DOTALL)
+    assert tree
+    named = set(re.findall(r"(\w+\.py)", tree[1]))
+    files = {
+        path.name
+        for package in ("shared", "keras_impl", "torch_impl", "benchmarks")
+        for path in (ROOT / package).glob("*.py")
+        if not path.stem.startswith("__")
+    }
+    assert named == files
+
+
+def test_python_example_runs():
+    example = re.search(r"```python\n(from keras_impl.*?)```", README, re.DOTALL)
+    assert example
+    code = (
+        example[1].replace("epochs=3", "epochs=1").replace("DataConfig()", "DataConfig(numbers=60)")
+    )
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_links_lead_somewhere():
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_difference_names_a_test_that_exists():
+    text = (ROOT / "docs" / "differences.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 15
+    for row in rows:
+        match = re.search(r"`(test_\w+\.py)::(test_\w+)` \|$", row)
+        assert match, row
+        assert f"def {match[2]}(" in (ROOT / "tests" / match[1]).read_text(), row
