@@ -25,9 +25,13 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 readme: $(READY)  ## train anew what the README shows, and write it into the README
-	rm -rf results/tutorial
-	$(BIN)/twins run --out results/tutorial
-	$(BIN)/python -m benchmarks.readme results/tutorial
+	rm -rf results/run-readme-*
+	$(BIN)/twins run --out results/run-readme-float32
+	$(BIN)/twins run --out results/run-readme-float64 --dtype float64
+	rm -rf results/tutorial-float32 results/tutorial-float64
+	mv results/run-readme-float32 results/tutorial-float32
+	mv results/run-readme-float64 results/tutorial-float64
+	$(BIN)/python -m benchmarks.readme
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

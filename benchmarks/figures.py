@@ -70,7 +70,7 @@ def attention_figure(record: dict[str, Any]) -> Figure | None:
         ylabel="alpha",
         ylim=(0, None),
     )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 5, 10]))
     axes.legend(frameon=False, fontsize="small")
     return figure
 

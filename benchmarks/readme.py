@@ -1,32 +1,35 @@
-"""`python -m benchmarks.readme FOLDER`: writes into the README what can be measured or quoted.
+"""`python -m benchmarks.readme` writes into the README what can be measured or quoted.
 
-A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced: `results` from the record of
-`twins run` in FOLDER, `layer` from the source of the two layers. No number is typed by hand.
+A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced: `results` from the two records of
+`twins run` under results/, `layer` from the source of the two layers. No number is typed by hand.
 """
 
 import ast
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
 
 
-def results_block(record: dict[str, Any], folder: Path) -> str:
-    """Figures and table of a run, with the conditions they hold under."""
-    rows = [RESULT_COLUMNS, ["---", "---", *["--:"] * 4], *result_rows(record)]
+def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
+    """Figure and table of the run in float32, differences in both types, the conditions."""
+    rows = [RESULT_COLUMNS, ["---", "---", *["--:"] * 4], *result_rows(single)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    differences = [*difference_lines(double), *difference_lines(single)]
     return "\n\n".join(
         [
-            f"![Predicted against true test numbers]({folder}/predictions.png)",
+            f"![Predicted against true test numbers]({FOLDERS[0]}/predictions.png)",
             table,
-            *(f"{line[0].upper()}{line[1:]}." for line in difference_lines(record)),
-            verdict(record),
-            f"Conditions: {conditions(record)}. Record, weights and figures: [{folder}]({folder}).",
+            "\n".join(f"- {line}" for line in differences),
+            verdict(single),
+            f"Conditions: {conditions(single)}. Records, weights and figures: "
+            + " and ".join(f"[{folder}]({folder})" for folder in FOLDERS)
+            + ".",
         ]
     )
 
@@ -65,12 +68,12 @@ def fill(text: str, blocks: dict[str, str]) -> str:
     return text
 
 
-def filled_readme(folder: Path) -> str:
-    """The README as it should read, given the run in `folder` (relative to the project)."""
-    record = json.loads((ROOT / folder / "record.json").read_text())
-    blocks = {"results": results_block(record, folder), "layer": layer_block()}
+def filled_readme() -> str:
+    """The README as it should read, given the records and the sources."""
+    records = [json.loads((ROOT / folder / "record.json").read_text()) for folder in FOLDERS]
+    blocks = {"results": results_block(*records), "layer": layer_block()}
     return fill((ROOT / "README.md").read_text(), blocks)
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(filled_readme(Path(sys.argv[1])))
+    (ROOT / "README.md").write_text(filled_readme())

@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_measured_parts_are_what_the_command_makes():
-    assert filled_readme(Path("results/tutorial")) == README
+    assert filled_readme() == README
 
 
 def test_tree_names_every_source_file_and_no_other():
