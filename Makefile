@@ -11,7 +11,7 @@ run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

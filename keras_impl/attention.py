@@ -64,7 +64,7 @@ class Attention(keras.layers.Layer):
             x = ops.where(ops.expand_dims(mask, -1), x, 0.0)  # (B, T, F)
         e = ops.squeeze(ops.tanh(ops.matmul(x, self.W) + self.b), -1)  # (B, T)
         if mask is not None:
-            # −inf would make a row without any step NaN; float16 holds −3e4, and exp(−3e4) is 0.
+            # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
             e = ops.where(mask, e, -3e4)  # (B, T)
         alpha = ops.softmax(e, axis=1)  # (B, T)
         if mask is not None:

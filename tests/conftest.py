@@ -76,12 +76,37 @@ class Layer:
         with torch.no_grad():
             return tuple(output.numpy() for output in self.layer.attend(*map(_torch, (x, mask))))
 
-    def input_gradient(self, x, mask, direction):
-        """The gradient of Σ context · direction in x."""
-        if self.twin is torch_impl:
-            return _torch_gradient(lambda x: self.layer.attend(x, _torch(mask))[0], x, direction)
+    def gradients(self, x, mask, direction):
+        """The gradients of Σ context · direction in x, W and b."""
+        if self.twin is torch_impl or keras.backend.backend() == "torch":
+            with floatx(self.dtype):
+                x = torch.tensor(x, requires_grad=True)
+                context, _ = self.layer.attend(x, _torch(mask))
+                sources = [x, *self.layer.parameters()]
+                total = (context * torch.tensor(direction)).sum()
+                return [gradient.numpy() for gradient in torch.autograd.grad(total, sources)]
         with floatx(self.dtype):
-            return _keras_gradient(lambda x: self.layer.attend(x, _keras(mask))[0], x, direction)
+            return self._keras_gradients(x, _keras(mask), direction)
+
+    def _keras_gradients(self, x, mask, direction):
+        layer = self.layer
+        if keras.backend.backend() == "jax":
+            import jax
+
+            def total(x, W, b):
+                with keras.StatelessScope(state_mapping=[(layer.W, W), (layer.b, b)]):
+                    return (layer.attend(x, mask)[0] * direction).sum()
+
+            gradients = jax.grad(total, argnums=(0, 1, 2))(x, layer.W.value, layer.b.value)
+        else:
+            import tensorflow as tf
+
+            x = tf.constant(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                total = tf.reduce_sum(layer.attend(x, mask)[0] * direction)
+            gradients = tape.gradient(total, [x, layer.W.value, layer.b.value])
+        return [np.asarray(gradient) for gradient in gradients]
 
 
 def _keras(array):
@@ -90,28 +115,3 @@ def _keras(array):
 
 def _torch(array):
     return None if array is None else torch.tensor(array)
-
-
-def _torch_gradient(function, x, direction):
-    x = torch.tensor(x, requires_grad=True)
-    (function(x) * torch.tensor(direction)).sum().backward()
-    assert x.grad is not None
-    return x.grad.numpy()
-
-
-def _keras_gradient(function, x, direction):
-    """The gradient in x of Σ function(x) · direction, on whatever Keras runs."""
-    backend = keras.backend.backend()
-    if backend == "torch":
-        return _torch_gradient(function, x, direction)
-    if backend == "jax":
-        import jax
-
-        return np.asarray(jax.grad(lambda x: (function(x) * direction).sum())(x))
-    import tensorflow as tf
-
-    x = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        total = tf.reduce_sum(function(x) * direction)
-    return tape.gradient(total, x).numpy()

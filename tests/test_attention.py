@@ -40,18 +40,21 @@ def test_equals_the_definition(twin, dtype, shape, masked):
     np.testing.assert_allclose(context, desired["context"], rtol=0, atol=TOLERANCE[dtype])
 
 
-def test_gradient_equals_the_definitions(twin):
-    x, W, b = arrays()
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_equal_the_definitions(twin, masked):
+    """In x, W and b, each entry; one row of the mask has no step at all."""
+    sources, mask = arrays(), some_mask() if masked else None
     direction = np.random.default_rng(1).normal(size=(7, 3))
-    gradient = Layer(twin, W, b).input_gradient(x, None, direction)
-    step = 1e-30j
-    for index in ((0, 0, 0), (3, 2, 1), (6, 4, 2)):
-        moved = x.astype(complex)
-        moved[index] += step
-        context = reference.attention(moved, W, b)["context"]
-        np.testing.assert_allclose(
-            gradient[index], (context * direction).sum().imag / 1e-30, rtol=1e-13
-        )
+    gradients = Layer(twin, *sources[1:]).gradients(sources[0], mask, direction)
+    for position, (source, gradient) in enumerate(zip(sources, gradients, strict=True)):
+        assert gradient.shape == source.shape
+        for index in np.ndindex(source.shape):
+            moved = source.astype(complex)
+            moved[index] += 1e-30j
+            arguments = [*sources[:position], moved, *sources[position + 1 :]]
+            context = reference.attention(*arguments, mask)["context"]
+            desired = (context * direction).sum().imag / 1e-30
+            np.testing.assert_allclose(gradient[index], desired, rtol=1e-12, atol=1e-15)
 
 
 def test_masked_values_touch_neither_result_nor_gradient(twin, dtype):
@@ -59,14 +62,14 @@ def test_masked_values_touch_neither_result_nor_gradient(twin, dtype):
     mask, direction = some_mask(), np.ones((7, 3), dtype)
     clean = np.where(mask[..., np.newaxis], x, 0).astype(dtype)
     layer = Layer(twin, W, b)
-    desired = (*layer(clean, mask), layer.input_gradient(clean, mask, direction))
+    desired = (*layer(clean, mask), *layer.gradients(clean, mask, direction))
     for poison in (np.nan, np.inf, -np.inf):
         bad = np.where(mask[..., np.newaxis], x, poison).astype(dtype)
-        actual = (*layer(bad, mask), layer.input_gradient(bad, mask, direction))
+        actual = (*layer(bad, mask), *layer.gradients(bad, mask, direction))
         for one, other in zip(actual, desired, strict=True):
             assert np.isfinite(one).all()
             np.testing.assert_array_equal(one, other)
-    _, alpha, gradient = desired
+    _, alpha, gradient, *_ = desired
     assert not alpha[~mask].any()
     assert not gradient[~mask].any()
     assert gradient[mask].all()

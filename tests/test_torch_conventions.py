@@ -108,6 +108,12 @@ def test_vmaps_over_starts(create):
     close(torch.vmap(call)(parameters), torch.stack([model(x) for model in models]))
 
 
+def test_no_nan_inside_for_a_row_without_a_step():
+    """A NaN that a later `where` hides would still stop everyone who looks for NaNs."""
+    with torch.autograd.set_detect_anomaly(True):
+        Attention(5, 4)(rows(), torch.zeros(6, 5, dtype=torch.bool)).sum().backward()
+
+
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 def test_mixed_precision(kind):
     layer, mask = Attention(5, 4), torch.ones(6, 5, dtype=torch.bool)

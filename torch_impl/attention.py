@@ -67,7 +67,7 @@ class Attention(nn.Module):
             x = torch.where(torch.unsqueeze(mask, -1), x, 0.0)  # (B, T, F)
         e = torch.squeeze(torch.tanh(torch.matmul(x, self.W) + self.b), -1)  # (B, T)
         if mask is not None:
-            # −inf would make a row without any step NaN; float16 holds −3e4, and exp(−3e4) is 0.
+            # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
             e = torch.where(mask, e, -3e4)  # (B, T)
         alpha = torch.softmax(e, dim=1)  # (B, T)
         if mask is not None:
