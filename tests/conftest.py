@@ -1,13 +1,20 @@
 """What every test shares: the two twins, random weights, gradients in any framework."""
 
+# ruff: noqa: E402, PTH123  the order decides here: settings, torch, then TensorFlow
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.update(CUDA_VISIBLE_DEVICES="", JAX_ENABLE_X64="1", JAX_PLATFORMS="cpu")
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_NUM_INTRAOP_THREADS="1")
 
-import torch  # noqa: I001 before TensorFlow: in one process the other order can crash
+import torch  # before TensorFlow: in one process the other order can crash
+
+stderr = os.dup(2)
+with open(os.devnull, "wb") as nowhere:
+    os.dup2(nowhere.fileno(), 2)  # TensorFlow chatters past every setting while it is imported
 import keras
+
+os.dup2(stderr, 2)
 import numpy as np
 import pytest
 from hypothesis import settings
