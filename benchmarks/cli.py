@@ -7,8 +7,11 @@ said in one line · 130 interrupted; what was finished is on disk.
 import contextlib
 import io
 import itertools
+import os
 import re
+import signal
 import sys
+from collections.abc import Iterator
 
 import tyro
 
@@ -20,6 +23,7 @@ COMMANDS = {"run": Run}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, like Ctrl-C
     try:
         command = parse(sys.argv[1:] if arguments is None else arguments)
         return command()
@@ -40,7 +44,7 @@ def parse(arguments: list[str]) -> Run:
     """
     box = io.StringIO()
     try:
-        with contextlib.redirect_stderr(box):
+        with contextlib.redirect_stderr(box), wide_terminal(not {"-h", "--help"} & {*arguments}):
             return tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
                 prog="twins",
@@ -54,8 +58,27 @@ def parse(arguments: list[str]) -> Run:
         raise InputError(unbox(box.getvalue())) from None
 
 
+@contextlib.contextmanager
+def wide_terminal(wide: bool) -> Iterator[None]:
+    """Keep tyro from breaking a long message at the edge of the window."""
+    before = os.environ.get("COLUMNS")
+    if wide:
+        os.environ["COLUMNS"] = "100000"
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS", None)
+        if before is not None:
+            os.environ["COLUMNS"] = before
+
+
 def unbox(box: str) -> str:
-    """The message in a box drawn by tyro: the lines between its top and its first rule."""
-    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()]
-    message = itertools.takewhile(lambda line: set(line) - {"─"}, lines[1:])
-    return re.sub(r"^Error parsing [^-\s]+: ", "", " ".join(message))
+    """The message in a box drawn by tyro: what stands between its title and the next rule."""
+
+    def is_rule(line: str) -> bool:
+        return set(line) <= set("─-")
+
+    _title, *lines = [line.strip("│╰╯ ") for line in box.splitlines()]
+    body = itertools.dropwhile(is_rule, lines)  # without UTF-8 a rule is under the title, too
+    message = itertools.takewhile(lambda line: not is_rule(line), body)
+    return re.sub(r"^Error parsing ((?!--)\S+: )?", "", " ".join(message))

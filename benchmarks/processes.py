@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ Send = Callable[[str, Any], None]
 class Message:
     """What a worker says: a kind that its function chose, or one of those below.
 
-    missing: a package is not installed (its name); refused: an InputError (its text);
-    crashed: any other end before the last line (why); finished: the function returned.
+    missing: before `ready`, a package could not be imported (its name, why); refused: an
+    InputError (its text); crashed: any other early end (why); finished: the function returned.
     """
 
     worker: str
@@ -56,6 +57,16 @@ def framework_environment(config: TrainConfig) -> dict[str, str]:
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "JAX_ENABLE_X64": "1",
     } | ({"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"} if config.device == "cpu" else {})
+
+
+@contextlib.contextmanager
+def no_interrupt() -> Iterator[None]:
+    """Ctrl-C does nothing for a while."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Workers:
@@ -88,7 +99,8 @@ class Workers:
             args=(theirs, self._log(name), self._environment, function, arguments),
             daemon=True,
         )
-        process.start()
+        with no_interrupt():  # inherited: Ctrl-C reaches all, only the parent is to act on it
+            process.start()
         theirs.close()
         self._processes[name] = process
         self._connections[ours] = name
@@ -129,23 +141,33 @@ def _work(
     arguments: tuple[Any, ...],
 ) -> None:
     """The life of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(environment)
     with log.open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
 
+    said = []
+
     def send(kind: str, content: Any = None) -> None:
+        said.append(kind)
         connection.send((kind, content))
 
     try:
         function(send, connection.recv, *arguments)
         send("finished")
-    except ModuleNotFoundError as error:
-        send("missing", str(error.name).split(".")[0])
     except InputError as error:
         send("refused", str(error))
-    except BrokenPipeError:  # the parent is gone, and nobody listens
-        pass
-    except BaseException:
-        send("crashed", traceback.format_exc())
+    except BaseException as error:
+        if isinstance(error, ImportError) and "ready" not in said:
+            send("missing", (str(error.name).split(".")[0], str(error)))
+        else:
+            send("crashed", traceback.format_exc())
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

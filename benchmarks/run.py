@@ -73,17 +73,19 @@ def check_same_network(path: Path, saved: ModelConfig, wanted: ModelConfig) -> N
     for name, value in vars(wanted).items():
         if getattr(saved, name) != value:
             raise InputError(
-                f"weights must be for {name} {value}, got {getattr(saved, name)} in {path}"
+                f"weights must be for {name} {value}, got {getattr(saved, name)} in {str(path)!r}"
             )
 
 
 def check_new_folder(path: Path) -> None:
     """Raise InputError unless `path` can become a new folder, or is an empty one."""
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"out must be a new or empty folder, got {path}")
+        if os.path.lexists(path) and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"out must be a new or empty folder, got {str(path)!r}")
         parent = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     except OSError as error:
-        raise InputError(f"out must be a folder that can be read, got {path}: {error}") from error
+        raise InputError(
+            f"out must be a folder that can be read, got {str(path)!r}: {error}"
+        ) from error
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"out must be in a folder that can be written to, got {path}")
+        raise InputError(f"out must be in a folder that can be written to, got {str(path)!r}")

@@ -1,6 +1,7 @@
 """One run of `twins run`: starts the twins, listens, keeps what is finished, shows it."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from benchmarks import worker
 from benchmarks.figures import save_figures
-from benchmarks.processes import Message, Workers, framework_environment
+from benchmarks.processes import Message, Workers, framework_environment, no_interrupt
 from benchmarks.tables import FRAMEWORKS, show
 from shared.baselines import baselines
 from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
 from shared.fibonacci import load_fibonacci
-from shared.results import environment, write_json
+from shared.results import environment, finite, write_json
 from shared.weights import Weights, save_weights
 
 
@@ -73,49 +74,58 @@ class Session:
                 messages = workers.listen()
                 with self.errors.status("Importing the frameworks …"):
                     self._await_ready(messages, len(twins))
-                self._open_folder()
-                workers.tell("go")
-                self._describe_data()
-                self._follow(messages)
+                if self.record["devices"]:
+                    self._open_folder()
+                    workers.tell("go")
+                    self._describe_data()
+                    self._follow(messages)
                 self.record["status"] = "failed" if self.record["failures"] else "complete"
             except KeyboardInterrupt:
                 self.record["status"] = "interrupted"
-        return self._close()
+        with no_interrupt():  # a second Ctrl-C would lose what the first one left
+            return self._close()
 
-    def _await_ready(self, messages: Any, count: int) -> None:
-        """Hear every twin once; raise InputError if one refuses or none can start."""
+    def _await_ready(self, messages: Iterator[Message], count: int) -> None:
+        """Hear every twin once; raise InputError if one refuses or none is installed."""
         for _ in range(count):
-            message: Message = next(messages)
+            message = next(messages)
             if message.kind == "refused":
                 raise InputError(message.content)
             if message.kind == "ready":
                 self.record["devices"][message.worker] = message.content
             else:
                 self._note_end(message)
-        if not self.record["devices"]:
-            raise InputError("; ".join((self.record["missing"] | self.record["failures"]).values()))
+        if len(self.record["missing"]) == count:
+            raise InputError("; ".join(self.record["missing"].values()))
 
     def _note_end(self, message: Message) -> None:
         """Keep and print why a twin does not go on; the other one does."""
-        framework, text = FRAMEWORKS[message.worker], message.content
-        missing = message.kind == "missing" and message.worker not in self.record["devices"]
-        if missing:
+        framework = FRAMEWORKS[message.worker]
+        if message.kind == "missing":
+            package, why = message.content
             text = (
-                f"{framework} needs the package {text!r}, which is not installed; "
-                f"install it with: {sys.executable} -m pip install {text}"
+                f"{framework} needs the package {package!r}, which cannot be imported ({why}); "
+                f"install it with: {sys.executable} -m pip install {package}"
             )
-        self.record["missing" if missing else "failures"][message.worker] = text
-        self.errors.print(
-            f"{framework} is left out: {text}", style="red", markup=False, soft_wrap=True
-        )
+            self.record["missing"][message.worker] = text
+            self.errors.print(text, style="red", markup=False, soft_wrap=True)
+        else:
+            self._fail(framework, message.content)
+
+    def _fail(self, what: str, why: str) -> None:
+        """Keep and print what went wrong; the exit code will be 1."""
+        self.record["failures"][what] = why
+        self.errors.print(f"{what}: {why}", style="red", markup=False, soft_wrap=True)
 
     def _open_folder(self) -> None:
         """Make the run's folder and write the record for the first time."""
         try:
             (self.out / "weights").mkdir(parents=True)
         except OSError as error:
-            raise InputError(f"out must be a folder that can be made, got {self.out}") from error
-        self._write()
+            raise InputError(
+                f"out must be a folder that can be made, got {str(self.out)!r}"
+            ) from error
+        write_json(self.out / "record.json", self.record)
 
     def _describe_data(self) -> None:
         """Put into the record what the networks' errors are to be compared with."""
@@ -128,7 +138,7 @@ class Session:
             for side, y in (("train", data.train_y), ("test", data.test_y))
         }
 
-    def _follow(self, messages: Any) -> None:
+    def _follow(self, messages: Iterator[Message]) -> None:
         """Show progress and keep every network that is finished, until the twins end."""
         progress = Progress(
             TextColumn("{task.description}"),
@@ -162,14 +172,9 @@ class Session:
                     self._note_end(message)
 
     def _keep(self, fitted: dict[str, Any]) -> None:
-        """Write a finished network's weights, then the record with it."""
+        """Put a finished network into the record, and both on disk."""
         twin, name = fitted["twin"], fitted["model"]
         weights = self.weights[twin, name] = fitted.pop("weights")
-        if all(np.isfinite(array).all() for array in weights.values()):
-            path = self.out / "weights" / f"{twin}-{name}.safetensors"
-            save_weights(path, weights, self.models[name])
-        else:
-            self.record["failures"][twin] = f"{name} diverged: a weight is not finite"
         fits, order = self.record["fits"], list(self.models)
         fits.append(fitted)
         fits.sort(key=lambda fit: (order.index(fit["model"]), fit["twin"]))
@@ -178,17 +183,27 @@ class Session:
             self.record["weight_difference"][name] = max(
                 float(np.abs(keras[key] - torch[key]).max()) for key in keras
             )
-        self._write()
-
-    def _write(self) -> None:
-        write_json(self.out / "record.json", self.record)
+        path = self.out / "weights" / f"{twin}-{name}.safetensors"
+        try:
+            save_weights(path, weights, self.models[name])
+            write_json(self.out / "record.json", self.record)
+        except InputError as error:
+            self._fail(f"{FRAMEWORKS[twin]} {name}", f"diverged, {error}")
+        except OSError as error:
+            self._fail(f"{FRAMEWORKS[twin]} {name}", f"cannot be kept: {error}")
 
     def _close(self) -> int:
         """Write and show what there is; the exit code."""
-        if (self.out / "record.json").exists():
-            self.record["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
-            self._write()
-            if self.record["fits"]:
-                save_figures(self.record, self.out)
-                show(self.record, self.out, Console())
+        self.record["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
+        if self.record["fits"]:
+            record = finite(self.record)
+            show(record, self.out, Console(width=max(80, Console().width)))
+            try:
+                save_figures(record, self.out)
+            except OSError as error:
+                self._fail("figures", f"cannot be kept: {error}")
+        if self.record["failures"] and self.record["status"] == "complete":
+            self.record["status"] = "failed"
+        if self.out.is_dir() and self.record["devices"]:
+            write_json(self.out / "record.json", self.record)
         return {"complete": 0, "failed": 1, "interrupted": 130}[self.record["status"]]

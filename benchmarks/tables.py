@@ -1,5 +1,6 @@
 """What a record of `twins run` says, in tables and one sentence."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,22 +89,22 @@ def prediction_rows(record: dict[str, Any], count: int = 5) -> tuple[list[str], 
 
 def verdict(record: dict[str, Any]) -> str:
     """One honest sentence on what the numbers say."""
-    rows = record["rows"]["test"]
-    line = record["baselines"]["linear regression"]["test"]
-    errors = [fit["test_mse"] for fit in record["fits"] if fit["test_mse"] is not None]
-    if not errors:
+    rows, line = record["rows"]["test"], record["baselines"]["linear regression"]["test"]
+    fits = [fit for fit in record["fits"] if fit["test_mse"] is not None]
+    if not fits:
         return "No network ended with a finite error."
-    best = min(errors)
+    best = min(fits, key=lambda fit: fit["test_mse"])
+    times = best["test_mse"] / line if line else math.inf
+    regression = "a linear regression on the last numbers of the window"
     comparison = (
-        f"a linear regression on the last two numbers has an error {best / line:.0e} times smaller "
-        f"than the best network here"
-        if best > line
-        else "the best network here beats a linear regression on the last two numbers"
+        f"{regression} has an error {times:.0e} times smaller than the best network here"
+        if times > 1
+        else f"the best network here beats {regression}"
     )
     return (
         f"Read with care: {rows['above_0.001']} of {rows['rows']} test targets exceed 0.001 and "
-        f"carry nearly all of the error, {comparison}, and one start of each network cannot say "
-        f"whether attention helps."
+        f"carry {best['large_share'] or 0:.1%} of the best network's error, {comparison}, and one "
+        f"start of each network cannot say whether attention helps."
     )
 
 

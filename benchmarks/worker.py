@@ -58,6 +58,7 @@ def train(
                 "parameters": package.count_parameters(model),
                 "train_mse": mse(package.predict(model, data.train_x), data.train_y),
                 "test_mse": mse(prediction, data.test_y),
+                "large_share": large_share(prediction, data.test_y),
                 "seconds": result.seconds,
                 "compile_seconds": result.compile_seconds,
                 "loss": result.loss,
@@ -65,6 +66,12 @@ def train(
                 "alpha": None if alpha is None else _quantiles(alpha),
             },
         )
+
+
+def large_share(prediction: np.ndarray, target: np.ndarray, limit: float = 1e-3) -> float:
+    """The share of the squared error that stems from targets above `limit`."""
+    squared = (prediction.astype(np.float64) - target) ** 2
+    return float(squared[target > limit].sum() / squared.sum())
 
 
 def _quantiles(alpha: np.ndarray) -> dict[str, list[float]]:

@@ -86,7 +86,7 @@ def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> k
     Args:
         config: which network, how large.
         setup: twin: one RNN bias, weights `initial_weights(config, seed)`.
-            native: as the framework comes: its own RNN biases and initialisers.
+            native: as the framework comes: its own initialisers; in PyTorch two RNN biases.
         seed: decides the initial weights.
     """
     keras.utils.set_random_seed(seed)

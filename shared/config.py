@@ -1,7 +1,7 @@
 """Every knob: documented where it is defined, checked where it is made."""
 
-import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 MODELS = {
@@ -25,7 +25,7 @@ class InputError(ValueError):
 
 def check_integer(name: str, value: object, low: int, high: int) -> None:
     """Raise InputError unless `value` is an integer from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         raise InputError(f"{name} must be an integer from {low} to {high}, got {value!r}")
 
 
@@ -149,7 +149,7 @@ class TrainConfig:
 
     setup: Setup = "twin"
     """twin: equal initial weights, Keras's Adam and one RNN bias on both sides.
-    native: each framework's own initialisers, Adam and RNN biases."""
+    native: each framework's own initialisers and Adam; in PyTorch two RNN biases."""
 
     keras_backend: KerasBackend = "tensorflow"
     """What Keras runs on; PyTorch, as a twin, follows that backend's rounding."""
@@ -162,12 +162,14 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raise InputError for an unknown name or a value out of range."""
-        check_integer("epochs", self.epochs, 1, 1_000_000)
+        check_integer("epochs", self.epochs, 1, 10_000)
         check_integer("batch_size", self.batch_size, 1, 1_000_000)
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise InputError(f"learning_rate must be positive, got {self.learning_rate!r}")
+        if not 0 < self.learning_rate <= 10:
+            raise InputError(
+                f"learning_rate must be positive and at most 10, got {self.learning_rate!r}"
+            )
         check_integer("seed", self.seed, 0, 2**32 - 1)
         check_choice("setup", self.setup, ("twin", "native"))
         check_choice("keras_backend", self.keras_backend, ("tensorflow", "jax", "torch"))
         check_choice("device", self.device, ("cpu", "cuda"))
-        check_integer("threads", self.threads, 1, 1024)
+        check_integer("threads", self.threads, 1, 256)

@@ -46,7 +46,8 @@ def get_fib_xy(
 
     Returns:
         train_x (N, T, 1), train_y (N,), test_x (M, T, 1), test_y (M,), float64, and the scaler
-        (None if not scaled). Rows are permuted with the tutorial's fixed seed, 13.
+        (None if not scaled). Rows are permuted with the tutorial's fixed seed, 13. As in the
+        tutorial, a side of very few windows can be empty.
 
     Raises:
         InputError: a value out of range.
@@ -82,9 +83,9 @@ class Data:
     def to_numbers(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled values (any shape) back as numbers, float64.
 
-        In float64 every number comes back. A float32 value holds all its 24 bits down to
-        `smallest_exact("float32")`, loses them one by one below, and from 2⁻²⁴ of that on it is
-        0 and comes back as 1, the smallest number. Of the 1200 numbers of the tutorial, up to
+        In float64 every number comes back, to one rounding. A float32 value holds all its 24 bits
+        down to `smallest_exact("float32")`, loses them one by one below, and from 2⁻²⁴ of that on
+        it is 0 and comes back as 1, the smallest number. Of the 1200 numbers of the tutorial, up to
         4.4e250, those below 5.2e212 lose bits and those below 3.1e205 come back as 1.
         """
         column = np.asarray(scaled, np.float64).reshape(-1, 1)

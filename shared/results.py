@@ -65,33 +65,32 @@ def _processor() -> str:
 
 def _commit() -> str | None:
     """The commit this code stands at, with "-dirty" if files differ from it; None outside git."""
-    git = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-    ]
+    root = Path(__file__).resolve().parents[1]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return run.stdout.strip()
+
     try:
-        run = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+        if Path(git("rev-parse", "--show-toplevel")) != root:
+            return None  # copied into some other project
+        return git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.SubprocessError):
         return None
-    return run.stdout.strip()
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a record, whole or not at all. A float that is not finite becomes null."""
+    """Write a record, whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(_finite(record), indent=1, allow_nan=False) + "\n")
+    part.write_text(json.dumps(finite(record), indent=1, allow_nan=False) + "\n")
     part.replace(path)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same value with null in place of every float that JSON cannot hold."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

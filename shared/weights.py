@@ -76,7 +76,7 @@ def check_weights(weights: Weights, shapes: dict[str, tuple[int, ...]], dtype: s
         raise InputError(
             f"weights must be named {', '.join(shapes)}; "
             f"missing: {', '.join(sorted(missing)) or 'none'}; "
-            f"extra: {', '.join(sorted(extra)) or 'none'}"
+            f"extra: {', '.join(map(repr, sorted(extra))) or 'none'}"
         )
     for name, shape in shapes.items():
         array = weights[name]
@@ -107,17 +107,25 @@ def load_weights(path: Path) -> tuple[Weights, ModelConfig]:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, TypeError) as error:
-        raise InputError(f"weights must be a safetensors file, got {path}: {error}") from error
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # or its dtype
+        raise InputError(
+            f"weights must be a safetensors file, got {str(path)!r} ({one_line(error)})"
+        ) from error
     try:
         fields = json.loads(metadata["model_config"])
         config = ModelConfig(**fields | {"activation": tuple(fields["activation"])})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
-            f"weights must name their network in the metadata (model_config), got {path}: {error!r}"
+            f"weights must name their network in the metadata (model_config), "
+            f"got {str(path)!r}: {error!r}"
         ) from error
     try:
         check_weights(weights, weight_shapes(config), config.dtype)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{str(path)!r}: {error}") from error
     return weights, config
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line: file names may hold line breaks."""
+    return " ".join(str(error).split())

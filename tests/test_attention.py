@@ -159,6 +159,13 @@ def test_another_number_of_time_steps_is_an_error_with_both_numbers(twin, T):
         Layer(twin, W, b)(np.ones((7, T, 3)))
 
 
+@pytest.mark.parametrize("shape", [(7, 1), (5,), (1, 5), (7, 4), (6, 5)])
+def test_mask_of_another_shape_is_an_error_with_both_shapes(twin, shape):
+    x, W, b = arrays()
+    with pytest.raises(ValueError, match=r"mask must have shape \(7, 5\), got \("):
+        Layer(twin, W, b)(x, np.ones(shape, bool))
+
+
 def twins():
     import keras_impl
     import torch_impl

@@ -49,10 +49,18 @@ from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
             "activation of the output layer must be one of tanh, relu, sigmoid, linear, got 'gelu'",
         ),
         (ModelConfig, {"activation": ()}, "activation must be one name or two, got ()"),
-        (TrainConfig, {"epochs": 0}, "epochs must be an integer from 1 to 1000000, got 0"),
+        (TrainConfig, {"epochs": 0}, "epochs must be an integer from 1 to 10000, got 0"),
         (TrainConfig, {"batch_size": 0}, "batch_size must be an integer from 1 to 1000000, got 0"),
-        (TrainConfig, {"learning_rate": 0.0}, "learning_rate must be positive, got 0.0"),
-        (TrainConfig, {"learning_rate": float("nan")}, "learning_rate must be positive, got nan"),
+        (
+            TrainConfig,
+            {"learning_rate": 0.0},
+            "learning_rate must be positive and at most 10, got 0.0",
+        ),
+        (
+            TrainConfig,
+            {"learning_rate": float("nan")},
+            "learning_rate must be positive and at most 10, got nan",
+        ),
         (TrainConfig, {"seed": -1}, "seed must be an integer from 0 to 4294967295, got -1"),
         (TrainConfig, {"setup": "odd"}, "setup must be one of twin, native, got 'odd'"),
         (
@@ -61,7 +69,7 @@ from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
             "keras_backend must be one of tensorflow, jax, torch, got 'mxnet'",
         ),
         (TrainConfig, {"device": "tpu"}, "device must be one of cpu, cuda, got 'tpu'"),
-        (TrainConfig, {"threads": 0}, "threads must be an integer from 1 to 1024, got 0"),
+        (TrainConfig, {"threads": 0}, "threads must be an integer from 1 to 256, got 0"),
     ],
 )
 def test_refuses(config, values, message):

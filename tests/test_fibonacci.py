@@ -112,11 +112,12 @@ def test_closed_forms_of_the_tutorials_targets():
     np.testing.assert_allclose(((y - x[:, -1]) ** 2).sum(), golden_ratio**-3, rtol=1e-12)
 
 
-def test_float64_brings_every_number_back():
-    data = load_fibonacci(DataConfig(dtype="float64"))
-    numbers = get_fib_seq(1200, False)[0]
+@given(st.integers(3, 1475))
+def test_float64_brings_every_number_back_to_one_rounding(count):
+    data = load_fibonacci(DataConfig(numbers=count, time_steps=1, dtype="float64"))
+    numbers = get_fib_seq(count, False)[0]
     scaled = data.scaler.transform(numbers[:, np.newaxis])[:, 0]
-    np.testing.assert_allclose(data.to_numbers(scaled), numbers, rtol=1e-15)
+    np.testing.assert_allclose(data.to_numbers(scaled), numbers, rtol=2**-52)
 
 
 def test_float32_brings_numbers_back_down_to_where_the_docstring_says():
@@ -150,6 +151,10 @@ def test_batch_order_differs_between_epochs_and_seeds():
     first, second = batch_order(100, 2, 0)
     assert (first != second).any()
     assert (batch_order(100, 1, 1)[0] != first).any()
+
+
+def test_takes_numpys_integers():
+    np.testing.assert_array_equal(get_fib_seq(np.int64(10))[0], get_fib_seq(10)[0])
 
 
 @pytest.mark.parametrize("n", [0, -1, 1476, 2.0, True, "10"])

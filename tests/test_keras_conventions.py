@@ -94,3 +94,8 @@ def test_built_for_20_steps_refuses_others_symbolically(time_steps):
 def test_unknown_number_of_time_steps_is_refused():
     with pytest.raises(ValueError, match="needs a known number of time steps, got None"):
         Attention()(keras.Input((None, 3)))
+
+
+def test_softmax_over_one_step_warns():
+    with pytest.warns(UserWarning, match="softmax over axis 1"):
+        Attention()(np.ones((2, 1, 3), "float32"))

@@ -114,7 +114,7 @@ def test_weights_are_copies(twin):
     ("change", "message"),
     [
         (lambda w: {k: v for k, v in w.items() if k != "rnn/bias"}, "missing: rnn/bias"),
-        (lambda w: w | {"rnn/bias_2": w["rnn/bias"]}, "extra: rnn/bias_2"),
+        (lambda w: w | {"rnn/bias_2": w["rnn/bias"]}, "extra: 'rnn/bias_2'"),
         (lambda w: w | {"rnn/kernel": w["rnn/kernel"].T}, r"must have shape \(1, 2\), got \(2, 1\)"),
         (lambda w: w | {"rnn/bias": w["rnn/bias"].astype("float64")}, "must be float32, got float64"),
         (lambda w: w | {"rnn/bias": w["rnn/bias"] * np.float32("nan")}, "must be finite, got nan"),

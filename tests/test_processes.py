@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 
 from benchmarks.processes import Workers, framework_environment
@@ -18,6 +21,11 @@ def speak(send, receive, number):
 
 def miss(send, receive):
     import no_such_package  # noqa: F401  # pyright: ignore[reportMissingImports]
+
+
+def miss_late(send, receive):
+    send("ready")
+    miss(send, receive)
 
 
 def refuse(send, receive):
@@ -54,8 +62,11 @@ def test_both_ways():
 
 
 def test_every_end_is_told():
-    ends = hear(miss, refuse, fail, die)
-    assert (ends["miss"].kind, ends["miss"].content) == ("missing", "no_such_package")
+    ends = hear(miss, miss_late, refuse, fail, die)
+    assert ends["miss"].kind == "missing"
+    assert ends["miss"].content == ("no_such_package", "No module named 'no_such_package'")
+    assert ends["miss_late"].kind == "crashed"
+    assert "No module named 'no_such_package'" in ends["miss_late"].content
     assert ends["refuse"].kind == "refused"
     assert ends["refuse"].content == "this must be that, got nothing"
     assert ends["fail"].kind == "crashed"
@@ -84,4 +95,33 @@ def test_environment_follows_the_configuration():
     assert cpu["CUDA_VISIBLE_DEVICES"] == ""
     assert "CUDA_VISIBLE_DEVICES" not in gpu
     assert (cpu["OMP_NUM_THREADS"], gpu["OMP_NUM_THREADS"]) == ("1", "4")
-    assert gpu["NVIDIA_TF32_OVERRIDE"] == "0"
+    for variables in (cpu, gpu):
+        assert variables["NVIDIA_TF32_OVERRIDE"] == "0"
+        assert variables["TF_DETERMINISTIC_OPS"] == "1"
+        assert variables["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        assert "--xla_gpu_deterministic_ops=true" in variables["XLA_FLAGS"]
+        assert variables["JAX_ENABLE_X64"] == "1"
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    code = (
+        "import sys; sys.path[:0] = ['tests', '.']\n"
+        "from test_processes import *\n"
+        "if __name__ == '__main__':\n"
+        "    workers = Workers(framework_environment(TrainConfig()))\n"
+        "    workers.start('sleeper', sleep)\n"
+        "    print(next(workers.listen()).content, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    (tmp_path / "parent.py").write_text(code)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    with pytest.raises(psutil.NoSuchProcess):
+        for _ in range(100):
+            psutil.Process(pid).cpu_times()
+            time.sleep(0.1)

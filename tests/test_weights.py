@@ -114,7 +114,7 @@ def change(weights, name, array):
 GOOD = random_weights(CONFIG)
 BAD = {
     "missing": ({k: v for k, v in GOOD.items() if k != "dense/bias"}, "missing: dense/bias;"),
-    "extra": (GOOD | {"dense/scale": np.ones(1, np.float32)}, "extra: dense/scale"),
+    "extra": (GOOD | {"dense/scale": np.ones(1, np.float32)}, "extra: 'dense/scale'"),
     "shape": (change(GOOD, "attention/b", np.ones((6, 1), np.float32)), "attention/b must have shape (5, 1), got (6, 1)"),
     "dtype": (change(GOOD, "rnn/bias", np.ones(3)), "rnn/bias must be float32, got float64"),
     "nan": (change(GOOD, "rnn/bias", np.array([1, np.nan, 2], np.float32)), "rnn/bias must be finite, got nan"),

@@ -28,7 +28,7 @@ class Attention(nn.Module):
         result nor a gradient. A row without any step has zero weights and a zero context.
 
     Raises:
-        ValueError: x has another number of time steps than b.
+        ValueError: x has another number of time steps than b, or mask another shape than (B, T).
 
     References:
         Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step.
@@ -59,10 +59,15 @@ class Attention(nn.Module):
                 f"Attention was made for {self.b.shape[0]} time steps, got {time_steps}"
             )
 
+    def _check_mask(self, mask: Any, x: Any) -> None:
+        if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast, likewise
+            raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
+
     def attend(self, x: Any, mask: Any = None) -> tuple[Any, Any]:
         """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
         self._check_time_steps(x.shape[1])
         if mask is not None:
+            self._check_mask(mask, x)
             # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
             x = torch.where(torch.unsqueeze(mask, -1), x, 0.0)  # (B, T, F)
         e = torch.squeeze(torch.tanh(torch.matmul(x, self.W) + self.b), -1)  # (B, T)
