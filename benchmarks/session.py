@@ -97,18 +97,18 @@ class Session:
                 self._note_end(message)
         if len(self.record["missing"]) == count:
             raise InputError("; ".join(self.record["missing"].values()))
+        for text in self.record["missing"].values():
+            self.errors.print(text, style="red", markup=False, soft_wrap=True)
 
     def _note_end(self, message: Message) -> None:
-        """Keep and print why a twin does not go on; the other one does."""
+        """Keep why a twin does not go on; the other one does."""
         framework = FRAMEWORKS[message.worker]
         if message.kind == "missing":
             package, why = message.content
-            text = (
+            self.record["missing"][message.worker] = (
                 f"{framework} needs the package {package!r}, which cannot be imported ({why}); "
                 f"install it with: {sys.executable} -m pip install {package}"
             )
-            self.record["missing"][message.worker] = text
-            self.errors.print(text, style="red", markup=False, soft_wrap=True)
         else:
             self._fail(framework, message.content)
 
