@@ -183,14 +183,18 @@ class Session:
             self.record["weight_difference"][name] = max(
                 float(np.abs(keras[key] - torch[key]).max()) for key in keras
             )
-        path = self.out / "weights" / f"{twin}-{name}.safetensors"
+        path, what = (
+            self.out / "weights" / f"{twin}-{name}.safetensors",
+            f"{FRAMEWORKS[twin]} {name}",
+        )
         try:
-            save_weights(path, weights, self.models[name])
+            if np.isfinite(np.concatenate([array.ravel() for array in weights.values()])).all():
+                save_weights(path, weights, self.models[name])
+            else:
+                self._fail(what, "diverged: its weights are not finite, and are not kept")
             write_json(self.out / "record.json", self.record)
-        except InputError as error:
-            self._fail(f"{FRAMEWORKS[twin]} {name}", f"diverged, {error}")
         except OSError as error:
-            self._fail(f"{FRAMEWORKS[twin]} {name}", f"cannot be kept: {error}")
+            self._fail(what, f"cannot be kept: {error}")
 
     def _close(self) -> int:
         """Write and show what there is; the exit code."""

@@ -103,6 +103,19 @@ def test_environment_follows_the_configuration():
         assert variables["JAX_ENABLE_X64"] == "1"
 
 
+def threads(send, receive):
+    import torch
+
+    send("threads", torch.get_num_threads())
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_framework_has_the_threads_that_are_asked_for(count):
+    with Workers(framework_environment(TrainConfig(threads=count))) as workers:
+        workers.start("torch", threads)
+        assert next(workers.listen()).content == count
+
+
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     code = (
         "import sys; sys.path[:0] = ['tests', '.']\n"

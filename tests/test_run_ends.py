@@ -176,7 +176,7 @@ def test_diverged_network_is_told(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("benchmarks.worker.train", Say(fitted))
     assert main([*QUICK, "--twin", "torch", "--model", "rnn", "--out", str(out)]) == 1
     printed = capsys.readouterr()
-    assert "PyTorch rnn: diverged, weight rnn/kernel must be finite, got nan" in printed.err
+    assert "PyTorch rnn: diverged: its weights are not finite, and are not kept" in printed.err
     assert "No network ended with a finite error." in printed.out
     assert "not finite  not finite" in printed.out
     assert read(out)["status"] == "failed"
