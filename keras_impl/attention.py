@@ -60,6 +60,10 @@ class Attention(keras.layers.Layer):
         if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast, likewise
             raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
 
+    def score(self, x: Any) -> Any:
+        """The scores e (B, T) of x (B, T, F)."""
+        return ops.squeeze(ops.tanh(ops.matmul(x, self.W) + self.b), -1)
+
     def attend(self, x: Any, mask: Any = None) -> tuple[Any, Any]:
         """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
         self._check_time_steps(x.shape[1])
@@ -67,7 +71,7 @@ class Attention(keras.layers.Layer):
             self._check_mask(mask, x)
             # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
             x = ops.where(ops.expand_dims(mask, -1), x, 0.0)  # (B, T, F)
-        e = ops.squeeze(ops.tanh(ops.matmul(x, self.W) + self.b), -1)  # (B, T)
+        e = self.score(x)  # (B, T)
         if mask is not None:
             # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
             e = ops.where(mask, e, -3e4)  # (B, T)

@@ -1,59 +1,106 @@
 """Training as the users of Keras 3 write it. Mirror: torch_impl/training.py."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_impl.optimizer import create_optimizer, get_state, set_state
 from keras_impl.runtime import floatx
-from keras_impl.weights import get_weights
-from shared.config import TrainConfig
+from keras_impl.weights import get_weights, set_weights
+from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batch_order
-from shared.results import FitResult
+from shared.results import FitResult, Snapshot
+
+LOSSES = {
+    "mse": lambda: keras.losses.MeanSquaredError(),
+    "mae": lambda: keras.losses.MeanAbsoluteError(),
+    "bce": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
+    "ce": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+}
+"""Name of a loss → what makes it, in the float type of that moment."""
+
+
+class Watcher(keras.callbacks.Callback):
+    """Keeps losses after epochs, and what a training stands at after some steps."""
+
+    def __init__(self, config: TrainConfig, steps: Collection[int]) -> None:
+        super().__init__()
+        self.config, self.steps = config, frozenset(steps)
+        self.step, self.losses, self.snapshots = 0, [], {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step in self.steps:
+            model: Any = self.model  # on JAX this property fetches the state, which costs time
+            state = get_state(model, model.optimizer, self.config)
+            self.snapshots[self.step] = Snapshot(get_weights(model), state)
+
+    def on_epoch_end(self, epoch, logs: Any = None):
+        self.losses.append(float(logs["loss"]))
 
 
 def fit(
-    model: keras.Sequential,
+    model: keras.Model,
     data: Data,
     config: TrainConfig,
     order: np.ndarray | None = None,
     progress: Callable[[int, float], None] | None = None,
+    start: Snapshot | None = None,
+    snapshots: Collection[int] = (),
 ) -> FitResult:
-    """Train a network on the mean squared error with Adam, one call or one loop as users do.
+    """Train a network, by one call or one loop as users do.
 
     Args:
         model: the network; its weights are changed in place.
         data: training rows, in the network's dtype.
-        config: batch size, learning rate and set-up; epochs and seed if `order` is not given.
+        config: batch size, optimizer, loss and set-up; epochs and seed if `order` is not given.
         order: rows of the training set in the order of training, int (epochs, rows);
             `batch_order(rows, epochs, seed)` if None.
         progress: called after every epoch with the number of epochs done and the loss.
+        start: go on from here, with these weights and this state, of either framework.
+        snapshots: steps of this training after which to keep weights and state, from 1.
 
     Returns:
-        Losses, seconds and weights; in the twin set-up equal on both sides up to rounding.
+        Losses, seconds, weights and state; in the twin set-up equal on both sides up to rounding.
+
+    Raises:
+        InputError: a start that does not fit, or one in the native set-up.
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
-    losses, seconds = [], []
-    with floatx(data.train_x.dtype.name):
-        model.compile(optimizer=keras.optimizers.Adam(config.learning_rate), loss="mse")
+    seconds = []
+    with floatx(model.trainable_variables[0].dtype):
+        optimizer = create_optimizer(model, config)
+        if start is not None:
+            if config.setup != "twin":
+                raise InputError(f"setup must be twin to go on from a start, got {config.setup!r}")
+            set_weights(model, start.weights)
+            set_state(model, optimizer, config, start.state)
+        model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
+        watcher = Watcher(config, snapshots)
         for rows in order:
-            start = time.perf_counter()
+            begin = time.perf_counter()
             # One call an epoch, rows in order: a generator of batches costs more in every step.
             model.fit(
                 data.train_x[rows],
                 data.train_y[rows],
                 batch_size=config.batch_size,
                 shuffle=False,
-                callbacks=[
-                    keras.callbacks.LambdaCallback(
-                        on_epoch_end=lambda _, logs: losses.append(float(logs["loss"]))
-                    )
-                ],
+                callbacks=[watcher],
                 verbose=0,  # pyright: ignore[reportArgumentType] Keras's stub knows only str
             )
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.perf_counter() - begin)
             if progress:
-                progress(len(losses), losses[-1])
-    return FitResult(losses, seconds, 0.0, get_weights(model))
+                progress(len(seconds), watcher.losses[-1])
+        state = get_state(model, optimizer, config)
+    return FitResult(
+        weights=get_weights(model),
+        state=state,
+        loss=watcher.losses,
+        seconds=seconds,
+        compile_seconds=0.0,
+        snapshots=watcher.snapshots,
+    )

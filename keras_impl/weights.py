@@ -3,18 +3,19 @@
 import keras
 import numpy as np
 
+from keras_impl.layers import layers
 from shared.weights import Weights, check_weights
 
 
-def get_weights(model: keras.Sequential) -> Weights:
+def get_weights(model: keras.Model) -> Weights:
     """The weights of a network in the canonical layout, as copies."""
     return {
         name: np.array(keras.ops.convert_to_numpy(variable))
-        for name, variable in _variables(model).items()
+        for name, variable in variables(model).items()
     }
 
 
-def set_weights(model: keras.Sequential, weights: Weights) -> None:
+def set_weights(model: keras.Model, weights: Weights) -> None:
     """Load canonical weights into a network.
 
     Raises:
@@ -26,19 +27,24 @@ def set_weights(model: keras.Sequential, weights: Weights) -> None:
         {name: array.shape for name, array in current.items()},
         next(iter(current.values())).dtype.name,
     )
-    for name, variable in _variables(model).items():
+    for name, variable in variables(model).items():
         variable.assign(weights[name])
 
 
-def count_parameters(model: keras.Sequential) -> int:
+def count_parameters(model: keras.Model) -> int:
     """How many numbers training changes."""
     return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
 
 
-def _variables(model: keras.Sequential) -> dict[str, keras.Variable]:
-    """Canonical name → variable."""
-    return {
-        f"{layer.name}/{variable.name}": variable
-        for layer in model.layers
-        for variable in layer.weights
-    }
+def variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Canonical name → variable, in the order of the layers."""
+    found = {}
+    for layer in layers(model):
+        module = layer.module
+        if layer.kind.startswith("bidirectional"):
+            for direction in ("forward", "backward"):
+                for variable in getattr(module, f"{direction}_layer").weights:
+                    found[f"{layer.name}/{direction}/{variable.name}"] = variable
+        else:
+            found |= {f"{layer.name}/{variable.name}": variable for variable in module.weights}
+    return found

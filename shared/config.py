@@ -10,7 +10,20 @@ MODELS = {
 }
 """Name of a network → its layers, input first."""
 
+OPTIMIZERS = {
+    "adam": ("t", "m", "v"),
+    "adamw": ("t", "m", "v"),
+    "sgd": ("m",),
+    "rmsprop": ("t", "v"),
+}
+"""Name of an optimizer → its state: t steps taken, m momentum, v mean of the squared gradients."""
+
+LOSSES = ("mse", "mae", "bce", "ce")
+"""Losses: mean squared and mean absolute error; cross-entropy of logits, two or many classes."""
+
 Dtype = Literal["float32", "float64"]
+Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
+Loss = Literal["mse", "mae", "bce", "ce"]
 Setup = Literal["twin", "native"]
 KerasBackend = Literal["tensorflow", "jax", "torch"]
 Device = Literal["cpu", "cuda"]
@@ -142,14 +155,22 @@ class TrainConfig:
     """Rows in a training step; the last batch of an epoch may be smaller."""
 
     learning_rate: float = 1e-3
-    """Adam's learning rate."""
+    """The optimizer's learning rate."""
+
+    optimizer: Optimizer = "adam"
+    """adam, adamw (weight decay 0.004), sgd (momentum 0.9) or rmsprop (ρ 0.9), as Keras has them.
+    In the twin set-up PyTorch takes the same steps; of RMSprop only nearly the same."""
+
+    loss: Loss = "mse"
+    """mse or mae: mean squared or absolute error; bce or ce: cross-entropy of logits with two or
+    many classes."""
 
     seed: int = 0
     """Decides the initial weights and the batch order."""
 
     setup: Setup = "twin"
-    """twin: equal initial weights, Keras's Adam and one RNN bias on both sides.
-    native: each framework's own initialisers and Adam; in PyTorch two RNN biases."""
+    """twin: equal initial weights, Keras's optimizer and one RNN bias on both sides.
+    native: each framework's own initialisers and optimizer; in PyTorch two RNN biases."""
 
     keras_backend: KerasBackend = "tensorflow"
     """What Keras runs on; PyTorch, as a twin, follows that backend's rounding."""
@@ -168,6 +189,8 @@ class TrainConfig:
             raise InputError(
                 f"learning_rate must be positive and at most 10, got {self.learning_rate!r}"
             )
+        check_choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        check_choice("loss", self.loss, LOSSES)
         check_integer("seed", self.seed, 0, 2**32 - 1)
         check_choice("setup", self.setup, ("twin", "native"))
         check_choice("keras_backend", self.keras_backend, ("tensorflow", "jax", "torch"))

@@ -24,11 +24,15 @@ def simple_rnn(
     recurrent_kernel: np.ndarray,
     bias: np.ndarray,
     activation: str = "tanh",
+    mask: np.ndarray | None = None,
 ) -> np.ndarray:
     """h_t = activation(x_t · kernel + h_{t−1} · recurrent_kernel + bias), h_{−1} = 0.
 
+    A step where `mask` is False leaves the state as it was.
+
     Shape:
-        x (B, T, F), kernel (F, H), recurrent_kernel (H, H), bias (H,) → every state (B, T, H).
+        x (B, T, F), kernel (F, H), recurrent_kernel (H, H), bias (H,), mask (B, T)
+        → every state (B, T, H).
 
     References:
         Elman 1990, "Finding structure in time".
@@ -36,7 +40,8 @@ def simple_rnn(
     h = np.zeros((x.shape[0], kernel.shape[1]), np.result_type(x, kernel))  # (B, H)
     states = []
     for t in range(x.shape[1]):
-        h = ACTIVATIONS[activation](x[:, t] @ kernel + h @ recurrent_kernel + bias)  # (B, H)
+        new = ACTIVATIONS[activation](x[:, t] @ kernel + h @ recurrent_kernel + bias)  # (B, H)
+        h = new if mask is None else np.where(mask[:, t, np.newaxis], new, h)
         states.append(h)
     return np.stack(states, axis=1)  # (B, T, H)
 
@@ -65,11 +70,14 @@ def attention(
     return {"e": e, "alpha": alpha, "context": (alpha[..., np.newaxis] * x).sum(axis=1)}
 
 
-def forward(config: ModelConfig, weights: Weights, x: np.ndarray) -> dict[str, np.ndarray]:
+def forward(
+    config: ModelConfig, weights: Weights, x: np.ndarray, mask: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Every intermediate of a network, in the order of computation; the last one is `output`.
 
     Shape:
-        x (B, T, F) → h (B, T, H); with attention e, alpha (B, T), context (B, H); output (B, D).
+        x (B, T, F), mask (B, T) → rnn/h (B, T, H); with attention attention/e, attention/alpha
+        (B, T), attention/context (B, H); output (B, D).
     """
     recurrent_activation, output_activation = config.activation
     h = simple_rnn(
@@ -78,11 +86,44 @@ def forward(config: ModelConfig, weights: Weights, x: np.ndarray) -> dict[str, n
         weights["rnn/recurrent_kernel"],
         weights["rnn/bias"],
         recurrent_activation,
+        mask,
     )
-    trace = {"h": h}
+    trace = {"rnn/h": h}
     summary = h[:, -1]  # (B, H)
     if "attention" in MODELS[config.model]:
-        trace |= attention(h, weights["attention/W"], weights["attention/b"])
-        summary = trace["context"]  # (B, H)
+        parts = attention(h, weights["attention/W"], weights["attention/b"], mask)
+        trace |= {f"attention/{name}": part for name, part in parts.items()}
+        summary = parts["context"]  # (B, H)
     output = summary @ weights["dense/kernel"] + weights["dense/bias"]  # (B, D)
     return trace | {"output": ACTIVATIONS[output_activation](output)}
+
+
+def gradients(
+    config: ModelConfig,
+    weights: Weights,
+    x: np.ndarray,
+    y: np.ndarray,
+    mask: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """The gradient of the mean squared error in every weight and in the input, name → array.
+
+    By the complex step, one number at a time: exact to the last digits, and sharing no line with
+    any automatic differentiation. In float64; meant for small networks.
+
+    References:
+        Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions".
+    """
+    values = {name: array.astype(complex) for name, array in (weights | {"x": x}).items()}
+
+    def loss() -> complex:
+        error = forward(config, values, values["x"], mask)["output"] - y
+        return (error**2).mean()
+
+    result = {}
+    for name, array in values.items():
+        result[name] = np.zeros(array.shape)
+        for index in np.ndindex(array.shape):
+            array[index] += 1e-30j
+            result[name][index] = loss().imag / 1e-30
+            array[index] -= 1e-30j
+    return result

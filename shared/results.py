@@ -18,7 +18,19 @@ PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn", "att
 
 
 @dataclass(frozen=True)
-class FitResult:
+class Snapshot:
+    """What a training stands at: enough to go on from, in either framework."""
+
+    weights: Weights
+    """The weights, canonical."""
+
+    state: Weights
+    """The optimizer's state by OPTIMIZERS: `t`, the steps taken, int64 (); for every trained weight
+    `m/NAME` and `v/NAME` in its shape. m is Keras's: for SGD it holds the learning rate."""
+
+
+@dataclass(frozen=True)
+class FitResult(Snapshot):
     """What `fit` returns, the same from every twin."""
 
     loss: list[float]
@@ -30,8 +42,8 @@ class FitResult:
     compile_seconds: float
     """Seconds of compilation before the first epoch; 0 where it happens inside that epoch."""
 
-    weights: Weights
-    """The trained weights, canonical."""
+    snapshots: dict[int, Snapshot]
+    """Step → weights and state after it, for the steps that were asked for."""
 
 
 def environment() -> dict[str, Any]:

@@ -88,6 +88,18 @@ def check_weights(weights: Weights, shapes: dict[str, tuple[int, ...]], dtype: s
             raise InputError(f"weight {name} must be finite, got {array[~np.isfinite(array)][0]}")
 
 
+def check_state(state: Weights, current: Weights) -> None:
+    """Raise InputError unless an optimizer's state is like `current`, and finite."""
+    given, moments = dict(state), dict(current)
+    if "t" in moments:
+        del moments["t"]
+        t = given.pop("t", np.array(-1))
+        if t.shape != () or not t >= 0:
+            raise InputError(f"t must be the number of steps taken, got {state.get('t')!r}")
+    dtype = next(iter(moments.values())).dtype.name
+    check_weights(given, {name: array.shape for name, array in moments.items()}, dtype)
+
+
 def save_weights(path: Path, weights: Weights, config: ModelConfig) -> None:
     """Write the weights of one network to a safetensors file, whole or not at all."""
     check_weights(weights, weight_shapes(config), config.dtype)

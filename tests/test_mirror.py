@@ -10,7 +10,12 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(path.name for path in (ROOT / "keras_impl").glob("*.py"))
 
 # What may differ. A permission that nothing needs fails: the list stays as short as the truth.
-VOCABULARY = {"nn.Sequential": "keras.Sequential", "torch_impl": "keras_impl", "PyTorch": "Keras 3"}
+VOCABULARY = {
+    "nn.Sequential": "keras.Sequential",
+    "nn.Module": "keras.Model",
+    "torch_impl": "keras_impl",
+    "PyTorch": "Keras 3",
+}
 RENAMED = {("attention.py", "Attention.forward"): "Attention.call"}
 KERAS_ONLY = {
     ("attention.py", "Attention.build"),  # weights are made at the first call
@@ -19,15 +24,27 @@ KERAS_ONLY = {
     ("attention.py", "Attention.get_config"),
     ("rnn.py", "__all__"),  # Keras's own layer is only handed on
     ("runtime.py", "floatx"),  # float64 needs more than the layers' dtype
+    ("training.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
 }
 TORCH_ONLY = {
     ("attention.py", "Attention.reset_parameters"),
     ("attention.py", "Attention.extra_repr"),
     ("rnn.py", "SimpleRNN"),  # Keras ships its own
     ("models.py", "ACTIVATIONS"),  # Keras knows them by name
-    ("training.py", "follow_keras_adam"),  # Keras is the one to follow
+    ("models.py", "Sequential"),  # Keras's own hands on masks
+    ("layers.py", "core"),  # what SimpleRNN holds
+    ("layers.py", "directions"),  # parameters are named by depth and direction
+    ("optimizer.py", "MOMENTS"),  # names by optimizer; Keras has one for each moment
+    ("optimizer.py", "follow_keras"),  # Keras is the one to follow
+    ("weights.py", "Of"),
+    ("weights.py", "Variable"),  # transposed, gates in another order
+    ("weights.py", "read"),
+    ("weights.py", "write"),
 }
-PARAMETERS_DIFFER = {
+DIFFER = {
+    ("layers.py", "KINDS"),  # the classes of each framework
+    ("training.py", "LOSSES"),
+    ("weights.py", "variables"),
     ("attention.py", "Attention.__init__"),  # the input's shape and factory_kwargs in PyTorch
     ("models.py", "create_rnn"),  # second_bias
     ("models.py", "create_rnn_with_attention"),
@@ -72,8 +89,9 @@ def outline(package: str, file: str, used: set) -> dict[str, tuple[str, str, str
             if key in RENAMED:
                 used.add(key)
                 name = RENAMED[key]
-            if key in PARAMETERS_DIFFER:
+            if key in DIFFER:
                 parameters = returns = "differ"
+                text = text if isinstance(node, ast.FunctionDef) else "differ"
             found[name] = (parameters, returns, text)
     return {name: tuple(map(translate, parts)) for name, parts in found.items()}  # type: ignore
 
@@ -103,15 +121,15 @@ def test_every_permission_is_needed():
         for package in ("keras_impl", "torch_impl"):
             outline(package, file, used)
     assert used == KERAS_ONLY | TORCH_ONLY | set(RENAMED)
-    for file, name in PARAMETERS_DIFFER:
-        arguments = [
+    for file, name in DIFFER:
+        sources = [
             {
-                found: ast.unparse(node.args)
+                found: ast.unparse(node.args if isinstance(node, ast.FunctionDef) else node)
+                + ast.unparse(getattr(node, "returns", None) or ast.Pass())
                 for found, node in definitions(ast.parse((ROOT / package / file).read_text()))
-                if isinstance(node, ast.FunctionDef)
             }[name]
             for package in ("keras_impl", "torch_impl")
         ]
-        assert arguments[0] != arguments[1], name
+        assert sources[0] != sources[1], name
     text = "".join(path.read_text() for path in (ROOT / "torch_impl").glob("*.py"))
     assert all(word in text for word in VOCABULARY)

@@ -76,7 +76,7 @@ def test_attention_scores_of_a_network(twin):
     config = ModelConfig(units=3, time_steps=6, dtype="float64")
     created, x = twin.create_model(config), inputs(config)
     twin.set_weights(created, random_weights(config))
-    desired = reference.forward(config, random_weights(config), x)["alpha"]
+    desired = reference.forward(config, random_weights(config), x)["attention/alpha"]
     np.testing.assert_allclose(twin.attention_scores(created, x), desired, rtol=0, atol=1e-15)
     assert twin.attention_scores(twin.create_model(ModelConfig(model="rnn")), x) is None
 

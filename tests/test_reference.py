@@ -77,11 +77,11 @@ def test_every_intermediate_in_the_order_of_computation():
     x = np.ones((5, 4, 1), np.float32)
     trace = reference.forward(config, random_weights(config), x)
     assert {name: array.shape for name, array in trace.items()} == {
-        "h": (5, 4, 3),
-        "e": (5, 4),
-        "alpha": (5, 4),
-        "context": (5, 3),
+        "rnn/h": (5, 4, 3),
+        "attention/e": (5, 4),
+        "attention/alpha": (5, 4),
+        "attention/context": (5, 3),
         "output": (5, 2),
     }
-    assert list(trace) == ["h", "e", "alpha", "context", "output"]
+    assert [name.split("/")[-1] for name in trace] == ["h", "e", "alpha", "context", "output"]
     assert {array.dtype for array in trace.values()} == {np.dtype("float32")}

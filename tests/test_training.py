@@ -11,7 +11,7 @@ import torch_impl
 from shared import reference
 from shared.config import MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order, load_fibonacci
-from torch_impl.training import follow_keras_adam
+from torch_impl.optimizer import follow_keras
 
 BACKEND = keras.backend.backend()
 
@@ -174,7 +174,7 @@ def test_native_pytorch_keeps_its_own_adam():
 def test_bridge_turns_pytorchs_formula_into_keras(step, backend):
     config = TrainConfig(keras_backend=backend)
     optimizer = torch.optim.Adam([torch.zeros(1)])
-    follow_keras_adam(optimizer, step, config, np.dtype("float64"))
+    follow_keras(optimizer, step, config, np.dtype("float64"))
     lr, eps = optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["eps"]
     m, v = 0.3, 0.02
     pytorchs = lr / (1 - 0.9**step) * m / (np.sqrt(v) / np.sqrt(1 - 0.999**step) + eps)

@@ -12,6 +12,17 @@ from torch_impl.attention import Attention
 from torch_impl.rnn import SimpleRNN
 from torch_impl.weights import set_weights
 
+
+class Sequential(nn.Sequential):
+    """nn.Sequential that hands a mask to the layers that take one, as Keras's does."""
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """What the last layer makes of x under mask (B, T)."""
+        for layer in self:
+            x = layer(x, mask) if isinstance(layer, SimpleRNN | Attention) else layer(x)
+        return x
+
+
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
 
 
@@ -46,7 +57,7 @@ def create_rnn(
     recurrent_activation, dense_activation = check_activation(activation)
     _, features = input_shape
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    return nn.Sequential(
+    return Sequential(
         OrderedDict(
             rnn=SimpleRNN(
                 features,
@@ -79,7 +90,7 @@ def create_rnn_with_attention(
     recurrent_activation, dense_activation = check_activation(activation)
     time_steps, features = input_shape
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    return nn.Sequential(
+    return Sequential(
         OrderedDict(
             rnn=SimpleRNN(
                 features,

@@ -25,7 +25,8 @@ class SimpleRNN(nn.Module):
         second_bias: train b_hh as well, as nn.RNN does.
 
     Shape:
-        x (B, T, F) → (B, H), or (B, T, H) with `return_sequences`.
+        x (B, T, F) → (B, H), or (B, T, H) with `return_sequences`. mask (B, T), bool: a step where
+        it is False leaves the state as it was, as in Keras; nn.RNN itself knows no mask.
     """
 
     def __init__(
@@ -57,17 +58,24 @@ class SimpleRNN(nn.Module):
             *_, bias_hh = self.core.parameters()
             nn.init.zeros_(bias_hh.requires_grad_(False))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Every state, or the last one; shapes as above."""
-        states = self._loop(x) if self.unroll else self.core(x)[0]  # (B, T, H)
+        states = self.states(x, mask)  # (B, T, H)
         return states if self.return_sequences else states[:, -1]
 
-    def _loop(self, x: torch.Tensor) -> torch.Tensor:
+    def states(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Every state (B, T, H)."""
+        if self.unroll or mask is not None:
+            return self._loop(x, mask)
+        return self.core(x)[0]
+
+    def _loop(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         activation = getattr(torch, self.core.nonlinearity)
         weight_ih, weight_hh, bias_ih, bias_hh = self.core.parameters()
         h, states = x.new_zeros(x.shape[0], bias_hh.shape[0]), []  # (B, H)
         for t in range(x.shape[1]):
             # Not self.core(x[:, t], h): torch.vmap cannot look into that kernel either.
-            h = activation(linear(x[:, t], weight_ih, bias_ih) + linear(h, weight_hh, bias_hh))
+            new = activation(linear(x[:, t], weight_ih, bias_ih) + linear(h, weight_hh, bias_hh))
+            h = new if mask is None else torch.where(mask[:, t, None], new, h)
             states.append(h)
         return torch.stack(states, dim=1)  # (B, T, H)

@@ -1,0 +1,126 @@
+"""Optimizers and their state in PyTorch. Mirror: keras_impl/optimizer.py."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from shared.config import OPTIMIZERS, TrainConfig
+from shared.weights import Weights, check_state
+from torch_impl.weights import read, write
+
+MOMENTS = {
+    "adam": {"m": "exp_avg", "v": "exp_avg_sq"},
+    "adamw": {"m": "exp_avg", "v": "exp_avg_sq"},
+    "sgd": {"m": "momentum_buffer"},
+    "rmsprop": {"v": "square_avg"},
+}
+"""Name of an optimizer → canonical name of a moment → PyTorch's own."""
+
+
+def create_optimizer(model: nn.Module, config: TrainConfig) -> Any:
+    """The optimizer that `config` names, for every trained weight of a network.
+
+    In the twin set-up its settings are Keras's. SGD has a momentum of 0.9.
+    """
+    rate, twin = config.learning_rate, config.setup == "twin"
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(trained, rate, momentum=0.9)
+    if config.optimizer == "rmsprop":
+        settings: Any = {"alpha": 0.9, "eps": 1e-7} if twin else {}
+        return torch.optim.RMSprop(trained, rate, **settings)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(trained, rate)
+    return torch.optim.Adam(trained, rate)
+
+
+def get_state(model: nn.Module, optimizer: Any, config: TrainConfig) -> Weights:
+    """The optimizer's state in the canonical layout, as copies."""
+    state = {}
+    for moment, own in MOMENTS[config.optimizer].items():
+
+        def of(parameter: torch.Tensor, own: str = own) -> torch.Tensor | None:
+            before_the_first_step = torch.zeros_like(parameter)
+            if parameter.requires_grad:
+                return optimizer.state.get(parameter, {}).get(own, before_the_first_step)
+
+        # Keras keeps the step that SGD will take, PyTorch what the learning rate is multiplied by.
+        scale = -config.learning_rate if config.optimizer == "sgd" else 1
+        state |= {f"{moment}/{name}": scale * array for name, array in read(model, of).items()}
+    if "t" in OPTIMIZERS[config.optimizer]:
+        steps = {int(own["step"]) for own in optimizer.state.values()} or {0}
+        (t,) = steps
+        state["t"] = np.array(t, np.int64)
+    return state
+
+
+def set_state(model: nn.Module, optimizer: Any, config: TrainConfig, state: Weights) -> None:
+    """Go on from a state, of either framework.
+
+    Raises:
+        InputError: names, shapes or dtype are not this optimizer's, or a value is not finite.
+    """
+    check_state(state, get_state(model, optimizer, config))
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            own = optimizer.state[parameter] = {
+                name: torch.zeros_like(parameter) for name in MOMENTS[config.optimizer].values()
+            }
+            if "t" in OPTIMIZERS[config.optimizer]:
+                own["step"] = torch.tensor(float(state["t"]))
+    scale = -1 / config.learning_rate if config.optimizer == "sgd" else 1
+    for moment, own in MOMENTS[config.optimizer].items():
+        start = f"{moment}/"
+        arrays = {
+            name.removeprefix(start): array * scale
+            for name, array in state.items()
+            if name.startswith(start)
+        }
+        write(model, arrays, lambda parameter, own=own: optimizer.state[parameter][own])
+
+
+def follow_keras(optimizer: Any, step: int, config: TrainConfig, dtype: np.dtype) -> None:
+    """Set an optimizer so that it takes the step that Keras's would take.
+
+    Adam and AdamW:
+
+        Keras:   θ −= a · m / (√v + ε),  a = lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ)
+        PyTorch: θ −= lr_t / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps_t)
+
+    are equal for lr_t = a · (1 − β₁ᵗ) / √(1 − β₂ᵗ) and eps_t = ε / √(1 − β₂ᵗ). Keras computes a
+    in the type of the weights. On TensorFlow it rounds to float32 what it casts to that type: β₁
+    and β₂ in a, AdamW's weight decay, SGD's momentum.
+
+    SGD is equal as it is, at a constant learning rate. RMSprop cannot be made equal: Keras divides
+    by √(v + ε), PyTorch by √v + ε.
+
+    Args:
+        optimizer: PyTorch's, made by `create_optimizer`.
+        step: t, the number of the step to take, from 1.
+        config: learning rate, and the Keras backend to follow.
+        dtype: floating-point type of the weights.
+
+    References:
+        Kingma & Ba 2015 (arXiv 1412.6980); Keras's form is the one at the end of section 2.
+        Loshchilov & Hutter 2019 (arXiv 1711.05101).
+    """
+    number = dtype.type
+    rounded = np.float32 if config.keras_backend == "tensorflow" else number
+    if config.optimizer == "sgd":
+        for group in optimizer.param_groups:
+            group["momentum"] = float(rounded(0.9))
+    elif config.optimizer in ("adam", "adamw"):
+        beta_1, beta_2 = optimizer.defaults["betas"]
+        power_1 = number(rounded(beta_1)) ** number(step)
+        power_2 = number(rounded(beta_2)) ** number(step)
+        a = number(config.learning_rate) * np.sqrt(1 - power_2) / (1 - power_1)
+        correction_1 = 1 - beta_1**step
+        correction_2 = (1 - beta_2**step) ** 0.5
+        for group in optimizer.param_groups:
+            group["lr"] = float(a) * correction_1 / correction_2
+            group["eps"] = 1e-7 / correction_2
+            if config.optimizer == "adamw":
+                decay = float(rounded(0.004)) * config.learning_rate
+                group["weight_decay"] = decay / group["lr"]
