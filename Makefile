@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: run test lint types format readme clean
+.PHONY: run test lint types format readme proof clean
 
 run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
@@ -31,6 +31,12 @@ readme: $(READY)  ## train anew what the README shows, and write it into the REA
 	rm -rf results/tutorial-float32 results/tutorial-float64
 	mv results/run-readme-float32 results/tutorial-float32
 	mv results/run-readme-float64 results/tutorial-float64
+	$(BIN)/python -m benchmarks.readme
+
+proof: $(READY)  ## climb the whole ladder anew, and write it into the documents
+	mkdir -p results/check
+	$(BIN)/twins check --full --json results/check/full.json --figure results/check/growth.png
+	$(BIN)/twins check --mutants --json results/check/mutants.json
 	$(BIN)/python -m benchmarks.readme
 
 $(READY): pyproject.toml constraints.txt

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 
 import tyro
 
+from benchmarks.check import Check
 from benchmarks.run import Run
 from shared.config import InputError
 
-COMMANDS = {"run": Run}
+COMMANDS = {"run": Run, "check": Check}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def parse(arguments: list[str]) -> Run:
+def parse(arguments: list[str]) -> Run | Check:
     """The command with its options.
 
     Raises:

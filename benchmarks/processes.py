@@ -75,10 +75,9 @@ class Workers:
     As a context manager it ends them all on the way out, however that comes about.
     """
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self) -> None:
         self._logs = tempfile.TemporaryDirectory()
         self._context = multiprocessing.get_context("spawn")
-        self._environment = environment
         self._connections: dict[Connection, str] = {}
         self._processes: dict[str, Any] = {}
 
@@ -91,12 +90,17 @@ class Workers:
             process.join()
         self._logs.cleanup()
 
-    def start(self, name: str, function: Callable[..., None], *arguments: Any) -> None:
-        """Start a process; `function` and `arguments` must be picklable."""
+    def start(
+        self, name: str, config: TrainConfig, function: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Start a process with what `config` says of backend, device and threads.
+
+        `function` and `arguments` must be picklable.
+        """
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_work,
-            args=(theirs, self._log(name), self._environment, function, arguments),
+            args=(theirs, self._log(name), framework_environment(config), function, arguments),
             daemon=True,
         )
         with no_interrupt():  # inherited: Ctrl-C reaches all, only the parent is to act on it

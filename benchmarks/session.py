@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from benchmarks import worker
 from benchmarks.figures import save_figures
-from benchmarks.processes import Message, Workers, framework_environment, no_interrupt
+from benchmarks.processes import Message, Workers, no_interrupt
 from benchmarks.tables import FRAMEWORKS, show
 from shared.baselines import baselines
 from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
@@ -59,10 +59,11 @@ class Session:
         Raises:
             InputError: a twin refuses, or none is installed; nothing has been written then.
         """
-        with Workers(framework_environment(self.train_config)) as workers:
+        with Workers() as workers:
             for twin in twins:
                 workers.start(
                     twin,
+                    self.train_config,
                     worker.train,
                     twin,
                     self.data_config,

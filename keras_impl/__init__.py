@@ -10,6 +10,7 @@ from keras_impl.models import (
     predict,
 )
 from keras_impl.runtime import device_name
+from keras_impl.trace import trace
 from keras_impl.training import fit
 from keras_impl.weights import count_parameters, get_weights, set_weights
 
@@ -26,4 +27,5 @@ __all__ = [
     "get_weights",
     "predict",
     "set_weights",
+    "trace",
 ]

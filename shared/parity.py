@@ -77,6 +77,49 @@ class Divergence:
     """missing, shape or dtype: then there is no index."""
 
 
+RUNGS = {
+    "weights": "copied in and read back, both ways",
+    "forward": "every state, e, alpha, context, the output",
+    "loss": "of a batch, and of an epoch whose last batch is smaller",
+    "gradients": "of the loss in every weight and in the input",
+    "mask": "forward, loss and gradients with some steps masked, of one row all",
+    "step": "weights and optimizer state after each of three steps, each optimizer",
+    "trajectory": "every weight while the tutorial's network is trained",
+    "hand-off": "the second half of it in the other framework, from weights and state",
+}
+"""Name of a rung of the ladder → what is compared on it."""
+
+
+LIMITS = {
+    "float64": {
+        "forward": 5e-15,
+        "gradients": 1e-14,
+        1: 1e-15,
+        10: 1e-14,
+        1000: 5e-14,
+        None: 1e-12,
+    },
+    "float32": {"forward": 1e-6, "gradients": 5e-6, 1: 1e-6, 10: 2e-6, 1000: 1e-5, None: 5e-5},
+}
+"""Type → limits: of a forward pass, of gradients, and of weights after up to so many steps.
+
+Each leaves some headroom over the largest difference of any correct twin from several random
+starts; `twins check` prints that difference and the twins' own float32 error beside the gate.
+"""
+
+
+def gate(rung: str, dtype: str, step: int = 1) -> Gate:
+    """What counts as rounding on a rung, after `step` training steps."""
+    limits = LIMITS[dtype]
+    if rung == "weights":
+        return Gate(0.0)
+    if rung == "gradients":
+        return Gate(limits["gradients"], relative=True)
+    if rung in ("forward", "mask", "loss"):
+        return Gate(limits["forward"])
+    return Gate(next((limits[up_to] for up_to in (1, 10, 1000) if step <= up_to), limits[None]))
+
+
 def difference(name: str, actual: Trace, desired: Trace, gate: Gate) -> Difference:
     """How far the tensor `name` of one trace is from that of another."""
     problem = _problem(actual.get(name), desired.get(name))
@@ -129,7 +172,7 @@ def first_divergence(
 def save_trace(path: Path, trace: Trace) -> None:
     """Write a trace to a safetensors file, whole or not at all; NaN and inf are kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {name: np.ascontiguousarray(array) for name, array in trace.items()}
+    arrays = {name: np.array(array, order="C") for name, array in trace.items()}
     part = path.with_name(path.name + ".part")
     part.write_bytes(save(arrays, {"order": json.dumps([*trace])}))  # the format keeps no order
     part.replace(path)

@@ -69,6 +69,19 @@ INITIALIZERS = {
 }
 
 
+def random_weights(config: ModelConfig, seed: int = 0) -> Weights:
+    """Weights without a single zero: a bias of 0 would hide that it is dropped or doubled.
+
+    Small enough that a wide recurrence does not become chaotic, where no two roundings agree.
+    """
+    generator = np.random.default_rng(seed)
+    scale = min(0.5, config.units**-0.5)
+    return {
+        name: generator.normal(0, scale, shape).astype(config.dtype)
+        for name, shape in weight_shapes(config).items()
+    }
+
+
 def check_weights(weights: Weights, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
     """Raise InputError unless names, shapes and dtype are these and every value is finite."""
     missing, extra = shapes.keys() - weights.keys(), weights.keys() - shapes.keys()

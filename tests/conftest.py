@@ -22,8 +22,6 @@ from hypothesis import settings
 import keras_impl
 import torch_impl
 from keras_impl.runtime import floatx
-from shared.config import ModelConfig
-from shared.weights import Weights, weight_shapes
 
 torch.set_num_threads(1)
 settings.register_profile("here", deadline=None, derandomize=True)
@@ -41,19 +39,6 @@ def twin(request):
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     return request.param
-
-
-def random_weights(config: ModelConfig, seed: int = 0) -> Weights:
-    """Weights without a single zero: a bias of 0 would hide that it is dropped or doubled.
-
-    Small enough that a wide recurrence does not become chaotic, where no two roundings agree.
-    """
-    generator = np.random.default_rng(seed)
-    scale = min(0.5, config.units**-0.5)
-    return {
-        name: generator.normal(0, scale, shape).astype(config.dtype)
-        for name, shape in weight_shapes(config).items()
-    }
 
 
 class Layer:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_weights
 from safetensors.numpy import save
 
 from benchmarks.cli import main
 from shared.config import ModelConfig
-from shared.weights import save_weights
+from shared.weights import random_weights, save_weights
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import random_weights
 
 import keras_impl
 import torch_impl
 from shared import reference
 from shared.config import MODELS, InputError, ModelConfig
-from shared.weights import initial_weights, weight_shapes
+from shared.weights import initial_weights, random_weights, weight_shapes
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}
 

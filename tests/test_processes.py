@@ -12,6 +12,8 @@ import pytest
 from benchmarks.processes import Workers, framework_environment
 from shared.config import InputError, TrainConfig
 
+CONFIG = TrainConfig(keras_backend="jax")
+
 
 def speak(send, receive, number):
     send("number", number)
@@ -47,15 +49,15 @@ def sleep(send, receive):
 
 
 def hear(*functions):
-    with Workers(framework_environment(TrainConfig(keras_backend="jax"))) as workers:
+    with Workers() as workers:
         for function in functions:
-            workers.start(function.__name__, function)
+            workers.start(function.__name__, CONFIG, function)
         return {message.worker: message for message in workers.listen()}
 
 
 def test_both_ways():
-    with Workers(framework_environment(TrainConfig(keras_backend="jax"))) as workers:
-        workers.start("a", speak, 7)
+    with Workers() as workers:
+        workers.start("a", CONFIG, speak, 7)
         workers.tell("go")
         said = [(message.kind, message.content) for message in workers.listen()]
     assert said == [("number", 7), ("told", "go"), ("backend", "jax"), ("finished", None)]
@@ -76,11 +78,8 @@ def test_every_end_is_told():
 
 
 def test_no_worker_outlives_the_block():
-    with (
-        pytest.raises(KeyboardInterrupt),
-        Workers(framework_environment(TrainConfig())) as workers,
-    ):
-        workers.start("sleeper", sleep)
+    with pytest.raises(KeyboardInterrupt), Workers() as workers:
+        workers.start("sleeper", CONFIG, sleep)
         pid = next(workers.listen()).content
         raise KeyboardInterrupt
     with pytest.raises(ProcessLookupError):
@@ -111,8 +110,8 @@ def threads(send, receive):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_framework_has_the_threads_that_are_asked_for(count):
-    with Workers(framework_environment(TrainConfig(threads=count))) as workers:
-        workers.start("torch", threads)
+    with Workers() as workers:
+        workers.start("torch", TrainConfig(threads=count), threads)
         assert next(workers.listen()).content == count
 
 
@@ -121,8 +120,8 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
         "import sys; sys.path[:0] = ['tests', '.']\n"
         "from test_processes import *\n"
         "if __name__ == '__main__':\n"
-        "    workers = Workers(framework_environment(TrainConfig()))\n"
-        "    workers.start('sleeper', sleep)\n"
+        "    workers = Workers()\n"
+        "    workers.start('sleeper', TrainConfig(), sleep)\n"
         "    print(next(workers.listen()).content, flush=True)\n"
         "    time.sleep(600)\n"
     )

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from conftest import random_weights
 
 from shared import reference
 from shared.config import MODELS, ModelConfig
+from shared.weights import random_weights
 
 
 def test_simple_rnn_by_hand():

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 import torch
-from conftest import random_weights
 
 import keras_impl
 import torch_impl
 from shared import reference
 from shared.config import MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order, load_fibonacci
+from shared.weights import random_weights
 from torch_impl.optimizer import follow_keras
 
 BACKEND = keras.backend.backend()

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-from conftest import random_weights
 from safetensors.numpy import save
 
 from shared.config import MODELS, InputError, ModelConfig
@@ -13,6 +12,7 @@ from shared.weights import (
     check_weights,
     initial_weights,
     load_weights,
+    random_weights,
     save_weights,
     weight_shapes,
 )

@@ -10,6 +10,7 @@ from torch_impl.models import (
     predict,
 )
 from torch_impl.runtime import device_name
+from torch_impl.trace import trace
 from torch_impl.training import fit
 from torch_impl.weights import count_parameters, get_weights, set_weights
 
@@ -26,4 +27,5 @@ __all__ = [
     "get_weights",
     "predict",
     "set_weights",
+    "trace",
 ]

@@ -50,8 +50,8 @@ def get_state(model: nn.Module, optimizer: Any, config: TrainConfig) -> Weights:
         scale = -config.learning_rate if config.optimizer == "sgd" else 1
         state |= {f"{moment}/{name}": scale * array for name, array in read(model, of).items()}
     if "t" in OPTIMIZERS[config.optimizer]:
-        steps = {int(own["step"]) for own in optimizer.state.values()} or {0}
-        (t,) = steps
+        # The largest: a parameter without a gradient takes no step.
+        t = max((int(own["step"]) for own in optimizer.state.values()), default=0)
         state["t"] = np.array(t, np.int64)
     return state
 

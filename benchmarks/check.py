@@ -1,0 +1,142 @@
+"""`twins check`: proof that the twins are equal, rung by rung, and that the proof can fail."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import tyro
+
+from shared.config import MODELS, InputError, KerasBackend, Loss, check_choice, check_integer
+
+TUTORIAL_STEPS = 24_780
+"""826 rows, one a step, 30 epochs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Prove that the twins are equal, from the weights to the last training step.
+
+    Every network in Keras on TensorFlow, JAX and torch and in PyTorch, each in a process of its
+    own, in float64 and float32; the definition in NumPy is the judge.
+    """
+
+    model: Annotated[str, tyro.conf.arg(metavar="|".join(["all", *MODELS]))] = "all"
+    """Network to check, or all of them."""
+
+    dtype: Literal["both", "float32", "float64"] = "both"
+    """Floating-point type, or both: only then is a twin's own float32 error known."""
+
+    keras_backend: Literal["all", "tensorflow", "jax", "torch"] | None = None
+    """What Keras runs on. If not given: all three; with --keras and --torch TensorFlow."""
+
+    steps: int | None = None
+    """Training steps on the trajectory, from 2 to 24780. If not given: 1000; with --keras and
+    --torch 100."""
+
+    full: bool = False
+    """All 24780 steps of the tutorial: takes a quarter of an hour."""
+
+    seed: int = 0
+    """Decides the weights, the small data and the batch order."""
+
+    mutants: bool = False
+    """Climb with wrong ports instead, each PyTorch's twin with a line changed, and show which rung
+    sees which. Against Keras on TensorFlow, in float64."""
+
+    keras: str | None = None
+    """Check your own models instead: the function that makes the Keras model, without arguments,
+    as package.module:function or file.py:function. Importing that module runs its code."""
+
+    torch: str | None = None
+    """Likewise the function that makes its port to PyTorch, or the model it was ported from."""
+
+    input_shape: tuple[int, ...] | None = None
+    """Shape of one row of the input of your models, such as 20 1. If not given: Keras's."""
+
+    loss: Loss = "mse"
+    """Loss to train your models with; bce and ce take logits, ce classes as targets."""
+
+    source: Annotated[Literal["keras", "torch"], tyro.conf.arg(name="from")] = "keras"
+    """Whose weights are carried over to the other one of your models."""
+
+    save: Path | None = None
+    """Write the ported weights to this file: .safetensors for PyTorch, .weights.h5 for Keras."""
+
+    json: Path | None = None
+    """Write every comparison, versions and commit to this file."""
+
+    figure: Path | None = None
+    """Draw how the differences grow with the training steps into this file (.png, .svg, .pdf)."""
+
+    def __call__(self) -> int:
+        """Climb, compare, show; the exit code.
+
+        Raises:
+            InputError: before anything is started.
+        """
+        check_choice("model", self.model, ("all", *MODELS))
+        if self.steps is not None:
+            check_integer("steps", self.steps, 2, TUTORIAL_STEPS)
+        check_integer("seed", self.seed, 0, 2**32 - 1)
+        check_file("json", self.json)
+        check_file("figure", self.figure)
+        if self.figure and self.figure.suffix not in (".png", ".svg", ".pdf"):
+            raise InputError(f"figure must end in .png, .svg or .pdf, got {str(self.figure)!r}")
+        everything = tuple(get_args(KerasBackend))
+        chosen = (self.keras_backend,) if self.keras_backend else None
+        backends = everything if self.keras_backend == "all" else chosen
+        if self.keras or self.torch:
+            return self._check_pair(backends or ("tensorflow",))
+
+        from benchmarks import kills, proof  # only now: what they import takes seconds
+
+        if self.mutants:
+            return kills.hunt(self.seed, self.json)
+        return proof.prove(
+            list(MODELS) if self.model == "all" else [self.model],
+            ["float64", "float32"] if self.dtype == "both" else [self.dtype],
+            list(backends or everything),
+            TUTORIAL_STEPS if self.full else self.steps or 1000,
+            self.seed,
+            self.json,
+            self.figure,
+        )
+
+    def _check_pair(self, backends: tuple[str, ...]) -> int:
+        """Compare two models of the user's; the exit code."""
+        if not (self.keras and self.torch):
+            raise InputError("keras and torch must be given together, got only one of them")
+        for name in ("mutants", "full"):
+            if getattr(self, name):
+                raise InputError(f"{name} is about our own networks, not for keras and torch")
+
+        from benchmarks.pair import STEPS, check_pair
+
+        report = check_pair(
+            self.keras,
+            self.torch,
+            input_shape=self.input_shape,
+            loss=self.loss,
+            source=self.source,
+            save=self.save,
+            keras_backends=backends,
+            steps=self.steps or STEPS,
+            seed=self.seed,
+        )
+        report.show()
+        report.save(self.json)
+        if self.figure:
+            from benchmarks.scores import save_growth
+
+            save_growth(report.verdict.curves, self.figure)
+        interrupted = report.record["status"] == "interrupted"
+        return 130 if interrupted else int(not report.ok)
+
+
+def check_file(name: str, path: Path | None) -> None:
+    """Raise InputError unless `path` can become a file, or is one."""
+    if path is not None and (
+        path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)
+    ):
+        raise InputError(f"{name} must be a file in a folder that is there, got {str(path)!r}")

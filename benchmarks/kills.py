@@ -1,0 +1,108 @@
+"""`twins check --mutants`: which rung of the ladder sees which wrong port."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import rich.box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.ascent import Ascent, Plan
+from benchmarks.ladder import Case, climb, follows
+from benchmarks.mutants import MUTANTS
+from benchmarks.proof import close_record, open_record
+from benchmarks.scores import screen
+from benchmarks.verdict import Verdict, alone, received
+from shared.config import MODELS
+from shared.parity import RUNGS
+
+STEPS = 60
+"""Steps of a mutant's trajectory: none of them needs more."""
+
+KERAS, TITLE = "keras-tensorflow", "Keras/tensorflow"
+"""What the wrong ports are compared with: the backend whose rounding needs a bridge, too."""
+
+
+def hunt(seed: int, certificate: Path | None) -> int:
+    """Climb with the correct port and with every wrong one; show the kill matrix; the exit code.
+
+    0 if the correct port passes and every wrong one is seen by the rung that should see it first.
+    """
+    correct = [Case(model, "float64", STEPS, seed) for model in MODELS]
+    wrong = [Case(mutant.model, "float64", STEPS, seed, name) for name, mutant in MUTANTS.items()]
+    plans = {
+        KERAS: Plan("tensorflow", [], len(correct), climb, (correct, ["tensorflow"])),
+        "torch": Plan(
+            "jax", [KERAS], len(correct + wrong), climb, (correct + wrong, ["tensorflow"])
+        ),
+    }
+    record = open_record("check --mutants", correct)
+    with tempfile.TemporaryDirectory() as folder:
+        ascent = Ascent(plans, Path(folder))
+        try:
+            ascent.climb()
+        except KeyboardInterrupt:
+            record["status"] = "interrupted"
+            close_record(record, certificate)
+            raise
+        record |= {"status": "complete", "failures": ascent.failures}
+        kills = [kill(ascent.folder, case) for case in correct + wrong] * (not ascent.failures)
+    record["ok"] = bool(kills) and all(found["ok"] for found in kills)
+    show(kills)
+    close_record(record, certificate, kills=kills)
+    return int(not record["ok"])
+
+
+def kill(folder: Path, case: Case) -> dict[str, Any]:
+    """Which rungs see a port, and where it parts from Keras first."""
+    ours, theirs = folder / "torch" / case.name, folder / KERAS / case.correct.name
+    followed, verdict = follows("tensorflow", case.dtype), Verdict()
+    pair = {
+        "model": case.model,
+        "dtype": case.dtype,
+        "twin": case.mutant or "PyTorch",
+        "against": TITLE,
+    }
+    verdict.add(pair, alone(ours, followed), alone(theirs, followed), {})
+    verdict.add(pair, *received(ours, theirs, followed), {})
+    seen = {rung: any(r["rung"] == rung and not r["ok"] for r in verdict.rows) for rung in RUNGS}
+    first = next((rung for rung in RUNGS if seen[rung]), None)
+    places = [screen(pair, parted) for pair, parted in verdict.divergences[:1]]
+    return {
+        "mutant": case.mutant,
+        "model": case.model,
+        "rungs": seen,
+        "killed_by": first,
+        "ok": first == (MUTANTS[case.mutant].killed_by if case.mutant else None),
+        "first_divergence": places[0] if places else [],
+    }
+
+
+def show(kills: list[dict[str, Any]]) -> None:
+    """Print the kill matrix."""
+    console = Console()
+    console = Console(width=max(120, console.width))
+    table = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("port", no_wrap=True)
+    for rung in RUNGS:
+        table.add_column(rung, justify="center")
+    for found in kills:
+        table.add_row(
+            found["mutant"] or f"the correct one, {found['model']}",
+            *("●" if seen else "·" for seen in found["rungs"].values()),
+            style="" if found["ok"] else "red",
+        )
+    console.print("\n● the rung sees it   · the rung does not")
+    console.print(table)
+    wrong = [found for found in kills if found["mutant"]]
+    alive = [found["mutant"] for found in wrong if not found["killed_by"]]
+    text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen."
+    text += f" Not seen: {', '.join(alive)}." * bool(alive)
+    odd = [found["mutant"] or "the correct one" for found in kills if not found["ok"]]
+    text += f" Not as expected: {', '.join(odd)}." * bool(odd)
+    for rung in list(RUNGS)[1:]:
+        up_to = list(RUNGS)[: list(RUNGS).index(rung) + 1]
+        count = sum(any(found["rungs"][name] for name in up_to) for found in wrong)
+        text += f" Up to {rung}: {count}."
+    console.print(text, markup=False, highlight=False)

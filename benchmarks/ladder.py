@@ -1,0 +1,282 @@
+"""What a twin does on the ladder, in a process of its own: every rung, written to files.
+
+A trace goes to `FOLDER/WORKER/MODEL-DTYPE/RUNG.safetensors`. `verdict.py` compares the files.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import MinMaxScaler
+
+from benchmarks.mutants import applied
+from benchmarks.processes import Send
+from shared.config import OPTIMIZERS, DataConfig, Dtype, ModelConfig, TrainConfig
+from shared.fibonacci import Data, batch_order, load_fibonacci
+from shared.parity import Trace, load_trace, save_trace
+from shared.results import FitResult, Snapshot
+from shared.weights import Weights, random_weights
+
+LANDMARKS = (1, 10, 100, 1000)
+"""Steps of the trajectory that have a row of their own; the last one has one, too."""
+
+ROWS, BATCH = 28, 7
+"""Rows of the small rungs, and rows in a batch of them."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is climbed with: one of our networks, in a floating-point type, from a random start."""
+
+    model: str
+    dtype: Dtype
+    steps: int
+    """Steps of the trajectory."""
+    seed: int
+    mutant: str = ""
+    """A name in MUTANTS: climb as this wrong port."""
+
+    loss = "mse"
+    batch_size = 1
+    """Rows in a step of the trajectory."""
+
+    @property
+    def name(self) -> str:
+        """MODEL-DTYPE, and the mutant if there is one."""
+        return f"{self.correct.name}-{self.mutant}" if self.mutant else f"{self.model}-{self.dtype}"
+
+    @property
+    def correct(self) -> "Case":
+        """The same without a mutant."""
+        return replace(self, mutant="")
+
+    @property
+    def small(self) -> ModelConfig:
+        """The network of the small rungs: no two of its sizes are equal, so no axis hides."""
+        return ModelConfig(
+            model=self.model, units=4, dense_units=2, time_steps=5, features=3, dtype=self.dtype
+        )
+
+    def start(self, config: ModelConfig) -> Weights:
+        """Random weights without a zero: the same numbers in either type."""
+        weights = random_weights(replace(config, dtype="float32"), self.seed)
+        return {name: array.astype(self.dtype) for name, array in weights.items()}
+
+    def fresh(self, package: Any) -> Any:
+        """The small network with the weights that the framework gives it."""
+        return package.create_model(self.small, "native", self.seed)
+
+    def empty(self, package: Any) -> Any:
+        """A small network to load weights into."""
+        return package.create_model(self.small)
+
+    def short(self, package: Any) -> Any:
+        """The small network with its start."""
+        model = self.empty(package)
+        package.set_weights(model, self.start(self.small))
+        return model
+
+    def long(self, package: Any) -> Any:
+        """The network of the trajectory, the tutorial's, with its start."""
+        config = ModelConfig(model=self.model, dtype=self.dtype)
+        model = package.create_model(config)
+        package.set_weights(model, self.start(config))
+        return model
+
+    def rows(self) -> tuple[Data, np.ndarray | None]:
+        """Random rows, and a mask for them: some steps are masked, of one row all."""
+        generator = np.random.default_rng(self.seed)
+        config = self.small
+        x = generator.normal(size=(ROWS, *config.input_shape)).astype("float32")
+        y = generator.uniform(-0.9, 0.9, (ROWS, config.dense_units)).astype("float32")
+        mask = generator.uniform(size=x.shape[:2]) < 0.6
+        mask[2] = False
+        return as_data(x.astype(self.dtype), y.astype(self.dtype)), mask
+
+    def sequence(self) -> tuple[Data, np.ndarray]:
+        """The tutorial's data, and its rows in the order of the trajectory."""
+        data = load_fibonacci(DataConfig(dtype="float32"))
+        data = as_data(data.train_x.astype(self.dtype), data.train_y.astype(self.dtype))
+        rows = len(data.train_x)
+        return data, batch_order(rows, -(-self.steps // rows), self.seed).ravel()[: self.steps]
+
+    def shared(self, trace: Trace) -> Trace:
+        """A trace with the names that all workers use."""
+        return trace
+
+    def own(self, trace: Trace) -> Trace:
+        """A trace with the names that this worker's network uses."""
+        return trace
+
+
+def snapshot_steps(steps: int) -> list[int]:
+    """Where on a trajectory to look: all of the first 100 steps, then every 5 %; the landmarks."""
+    found = {*range(1, 101), *LANDMARKS, steps, steps // 2}
+    step = 100.0
+    while step < steps:
+        found.add(int(step))
+        step *= 1.05
+    return sorted(step for step in found if 0 < step <= steps)
+
+
+def follows(keras_backend: str, dtype: str) -> str:
+    """The backend whose rounding PyTorch is to follow; in float32 there is no difference."""
+    return "tensorflow" if (keras_backend, dtype) == ("tensorflow", "float64") else "jax"
+
+
+def climb(
+    send: Send,
+    receive: Callable[[], Any],
+    twin: str,
+    folder: Path,
+    cases: list[Any],
+    backends: list[str],
+) -> None:
+    """Climb every rung; says `ready`, then `rung` after each, `waiting` before what needs other
+    workers' files; there it waits to be told whose, for each worker.
+
+    Args:
+        send: takes a kind and a content.
+        receive: waits for the parent's word.
+        twin: "keras" or "torch".
+        folder: where this worker's traces go; the partners' lie beside it.
+        cases: what to climb with, each like a Case.
+        backends: the Keras backends to train like: its own, or in PyTorch one or many.
+    """
+    package = importlib.import_module(f"{twin}_impl")
+    send("ready", package.device_name("cpu"))
+    ascend(send, receive, [Climber(package, case, folder / case.name, backends) for case in cases])
+
+
+def ascend(send: Send, receive: Callable[[], Any], climbers: list["Climber"]) -> None:
+    """Climb: what `climb` says and waits for after `ready`."""
+    for climber in climbers:
+        with applied(climber.case.mutant):
+            for rung in climber.alone():
+                send("rung", (climber.case.name, rung))
+    send("waiting", None)
+    partners = receive()[climbers[0].folder.parent.name]
+    for climber in climbers:
+        with applied(climber.case.mutant):
+            for partner in partners:
+                for rung in climber.together(partner):
+                    send("rung", (climber.case.name, rung))
+
+
+class Climber:
+    """A twin on the ladder with one case."""
+
+    def __init__(self, package: Any, case: Any, folder: Path, backends: list[str]) -> None:
+        self.package, self.case, self.folder = package, case, folder
+        self.followed = sorted({follows(backend, case.dtype) for backend in backends})
+
+    def alone(self) -> Iterator[str]:
+        """The rungs that need no other twin; their names, when each is on disk."""
+        package, case = self.package, self.case
+        data, mask = case.rows()
+        x, y = data.train_x[:BATCH], data.train_y[:BATCH]
+
+        self.save("born", package.get_weights(case.fresh(package)))
+        model = case.short(package)
+        self.save("weights", package.get_weights(model))
+        yield "weights"
+        self.save("trace", package.trace(model, x, y, loss=case.loss))
+        yield "forward"
+        if mask is not None:
+            self.save("mask", package.trace(model, x, y, mask[:BATCH], case.loss))
+        yield "mask"
+        # So small a rate moves no weight: the epoch's loss is the loss of all rows.
+        still = TrainConfig(batch_size=8, learning_rate=1e-30, loss=case.loss)
+        epoch = package.fit(model, data, still, np.arange(23)[np.newaxis])
+        self.save("loss", {"loss of an epoch": np.array(epoch.loss, case.dtype)})
+        yield "loss"
+        for followed in self.followed:
+            self.save(f"step-{followed}", self.three_steps(data, followed))
+        yield "step"
+        for followed in self.followed:
+            result = self.train(followed, 0, case.steps)
+            self.save(f"trajectory-{followed}", trajectory(result))
+            half = result.snapshots[case.steps // 2]
+            self.save(f"half-{followed}", {**half.weights, **half.state})
+        yield "trajectory"
+
+    def together(self, partner: str) -> Iterator[str]:
+        """The rungs that take up what a partner has written."""
+        package, case = self.package, self.case
+        theirs = self.folder.parents[1] / partner / case.correct.name
+        model = case.empty(package)
+        package.set_weights(model, case.own(load_trace(theirs / "born.safetensors")))
+        self.save(f"weights-{partner}", package.get_weights(model))
+        yield "weights"
+        for followed in self.followed:
+            path = theirs / f"half-{followed}.safetensors"
+            if path.exists():
+                start = as_snapshot(case.own(load_trace(path)))
+                result = self.train(followed, case.steps // 2, case.steps, start)
+                self.save(f"hand-off-{partner}", result.weights)
+        yield "hand-off"
+
+    def three_steps(self, data: Data, followed: str) -> Trace:
+        """Weights and state after each of three steps with each optimizer, one epoch."""
+        found = {}
+        for optimizer in OPTIMIZERS:
+            config = TrainConfig(
+                optimizer=optimizer,  # pyright: ignore[reportArgumentType]
+                loss=self.case.loss,
+                batch_size=BATCH,
+                learning_rate=0.01,
+                keras_backend=followed,  # pyright: ignore[reportArgumentType]
+            )
+            order = np.arange(3 * BATCH)[np.newaxis]
+            model = self.case.short(self.package)
+            result = self.package.fit(model, data, config, order, snapshots=(1, 2, 3))
+            for step, snapshot in result.snapshots.items():
+                for name, array in {**snapshot.state, **snapshot.weights}.items():
+                    found[f"{optimizer}/{step}/{name}"] = array
+        return found
+
+    def train(
+        self, followed: str, begin: int, end: int, start: Snapshot | None = None
+    ) -> FitResult:
+        """The trajectory from step `begin` to step `end`."""
+        data, order = self.case.sequence()
+        size = self.case.batch_size
+        config = TrainConfig(
+            loss=self.case.loss,
+            batch_size=size,
+            keras_backend=followed,  # pyright: ignore[reportArgumentType]
+        )
+        model = self.case.long(self.package)
+        steps = snapshot_steps(end) if begin == 0 else ()
+        rows = order[np.newaxis, begin * size : end * size]
+        return self.package.fit(model, data, config, rows, start=start, snapshots=steps)
+
+    def save(self, name: str, trace: Trace) -> None:
+        """Write one file."""
+        save_trace(self.folder / f"{name}.safetensors", self.case.shared(trace))
+
+
+def as_data(x: np.ndarray, y: np.ndarray) -> Data:
+    """Training rows, and none to test."""
+    return Data(x, y, x[:0], y[:0], MinMaxScaler())
+
+
+def trajectory(result: FitResult) -> Trace:
+    """`STEP/WEIGHT` for every snapshot."""
+    return {
+        f"{step}/{name}": array
+        for step, snapshot in result.snapshots.items()
+        for name, array in snapshot.weights.items()
+    }
+
+
+def as_snapshot(arrays: Trace) -> Snapshot:
+    """Weights and state, out of one file."""
+    state = {name for name in arrays if name == "t" or name.startswith(("m/", "v/"))}
+    return Snapshot(
+        {name: array for name, array in arrays.items() if name not in state},
+        {name: arrays[name] for name in state},
+    )

@@ -1,0 +1,158 @@
+"""The proof behind `twins check`: every twin climbs, everything is compared, a certificate."""
+
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ascent import Ascent, Plan, title
+from benchmarks.ladder import Case, climb, follows
+from benchmarks.processes import no_interrupt
+from benchmarks.scores import save_growth, show
+from benchmarks.verdict import Place, Traces, Verdict, alone, defined, own_errors, received
+from shared.config import InputError
+from shared.results import environment, write_json
+
+
+def prove(
+    models: list[str],
+    dtypes: list[str],
+    backends: list[str],
+    steps: int,
+    seed: int,
+    certificate: Path | None,
+    figure: Path | None,
+) -> int:
+    """Climb, compare, show and write; the exit code."""
+    cases = [Case(model, dtype, steps, seed) for dtype in dtypes for model in models]  # type: ignore
+    keras = {f"keras-{backend}": backend for backend in backends}
+    plans = {
+        name: Plan(backend, ["torch"], len(cases), climb, (cases, [backend]))
+        for name, backend in keras.items()
+    }
+    plans["torch"] = Plan("jax", [*keras], len(cases), climb, (cases, backends))
+    record = open_record("check", cases)
+    with tempfile.TemporaryDirectory() as folder:
+        ascent = Ascent(plans, Path(folder))
+        try:
+            ascent.climb()
+            record["status"] = "complete"
+        except KeyboardInterrupt:
+            record["status"] = "interrupted"
+        with no_interrupt():  # a second Ctrl-C would lose what the first one left
+            verdict = judged(ascent, cases)
+    record["failures"] = ascent.failures
+    complete = record["status"] == "complete" and not ascent.failures
+    record["ok"] = verdict.ok and complete
+    show(record, verdict)
+    if figure and verdict.curves:
+        save_growth(verdict.curves, figure)
+    close_record(record, certificate, **results(verdict))
+    return 130 if record["status"] == "interrupted" else int(not record["ok"])
+
+
+def open_record(command: str, cases: list[Case]) -> dict[str, Any]:
+    """A certificate, as far as it is known before the start."""
+    return {
+        "command": command,
+        "status": "running",
+        "ok": False,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cases": [asdict(case) for case in cases],
+        "environment": environment(),
+    }
+
+
+def results(verdict: Verdict) -> dict[str, Any]:
+    """What a certificate keeps of a verdict."""
+    return {
+        "rows": verdict.rows,
+        "divergences": [pair | asdict(parted) for pair, parted in verdict.divergences],
+        "curves": verdict.curves,
+    }
+
+
+def close_record(record: dict[str, Any], path: Path | None, **results: Any) -> None:
+    """Complete a certificate, and write it if it is wanted.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    record["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
+    record |= results
+    if path:
+        try:
+            write_json(path, record)
+        except OSError as error:
+            raise InputError(f"json must be a file that can be written, got {error}") from error
+
+
+def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
+    """Compare all that is on disk: every twin with the definition, every Keras with PyTorch.
+
+    Other people's models have no definition, and gates derived from their own float32 errors.
+    """
+    verdict, folder = Verdict(), ascent.folder
+    for case in cases:
+        ours = isinstance(case, Case)
+        definition = defined(case) if ours else {}
+        own = {
+            name: own_float32_errors(folder / name, case.model, plan.backend)
+            for name, plan in ascent.plans.items()
+        }
+        for name, plan in ascent.plans.items():
+            done = ascent.finished.issuperset((name, "torch"))
+            here, there = folder / name / case.name, folder / "torch" / case.name
+            followed = follows(plan.backend, case.dtype)
+            actual = alone(here, followed)
+            pair = {"model": case.model, "dtype": case.dtype, "twin": title(name)}
+            if ours and case.dtype == "float64":
+                pair["against"] = "definition"
+                verdict.add(pair, *common(only(actual, definition), definition, done), own[name])
+            if name != "torch":
+                pair["against"] = "PyTorch"
+                worst = own[name] if ours else larger(own[name], own["torch"])
+                for found, desired in (
+                    (actual, alone(there, followed)),
+                    received(here, there, followed),
+                    received(there, here, followed),
+                ):
+                    verdict.add(pair, *common(found, desired, done), worst, derived=not ours)
+    return verdict
+
+
+def common(actual: Traces, desired: Traces, done: bool) -> tuple[Traces, Traces]:
+    """Both sets of traces; if a worker was not done, of each only what is there in the other."""
+    if done:
+        return actual, desired
+    places = actual.keys() & desired.keys()
+    return tuple({p: t for p, t in traces.items() if p in places} for traces in (actual, desired))  # type: ignore
+
+
+def larger(one: dict[Any, float], other: dict[Any, float]) -> dict[Any, float]:
+    """The larger value of each key."""
+    return {key: max(one.get(key, 0), other.get(key, 0)) for key in one.keys() | other.keys()}
+
+
+def own_float32_errors(folder: Path, model: str, backend: str) -> dict[Any, float]:
+    """How far a twin's float32 run of a network is from its float64 run, if both were made."""
+    single, double = (
+        alone(folder / f"{model}-{dtype}", follows(backend, dtype))
+        for dtype in ("float32", "float64")
+    )
+    errors = own_errors(single, double)
+    for (place, name), error in [*errors.items()]:
+        if place.rung == "trajectory":  # what is handed over in its middle ends as it does
+            for note in ("torch", "keras-tensorflow", "keras-jax", "keras-torch"):
+                errors[Place("hand-off", place.step, note), name] = error
+    return errors
+
+
+def only(actual: Traces, desired: Traces) -> Traces:
+    """Of what a twin traced, what the definition knows: not the inputs of its layers."""
+    return {
+        place: {name: array for name, array in trace.items() if name in desired[place]}
+        for place, trace in actual.items()
+        if place in desired
+    }

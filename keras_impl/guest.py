@@ -1,0 +1,59 @@
+"""Other people's networks in Keras 3. Mirror: torch_impl/guest.py."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.layers import layers
+from keras_impl.runtime import floatx
+
+
+def build(
+    factory: Callable[[], Any], dtype: str, input_shape: tuple[int, ...] | None, seed: int
+) -> tuple[Any, list[str], tuple[int, ...], tuple[int, ...]]:
+    """Make a network in `dtype`, with its weights and without dropout.
+
+    Args:
+        factory: makes the network.
+        dtype: float32 or float64.
+        input_shape: shape of one row; Keras may know it from the network, PyTorch goes without.
+        seed: for the network's own initialisers.
+
+    Returns:
+        The network, the layers whose dropout was switched off, the shapes of one row of the input
+        and of the output, as far as they are known.
+
+    Raises:
+        ValueError: Keras needs input_shape.
+    """
+    with floatx(dtype):
+        keras.utils.clear_session()  # or the layers' names count on
+        keras.utils.set_random_seed(seed)
+        model = factory()
+        if input_shape is None and model.built:
+            input_shape = tuple(model.input_shape[1:])
+        if input_shape is None or None in input_shape:
+            raise ValueError("input_shape is needed: the network does not say its own")
+        kinds = [layer.kind for layer in layers(model)]
+        whole = kinds[:1] == ["embedding"]
+        output = model(np.zeros((2, *input_shape), "int64" if whole else dtype))
+        return model, _switch_off_dropout(model), input_shape, tuple(output.shape[1:])
+
+
+def _switch_off_dropout(model: Any) -> list[str]:
+    """Set every rate to 0; the names of the layers that had another."""
+    found = []
+    for layer in model._flatten_layers(include_self=False):
+        for name in ("rate", "dropout", "recurrent_dropout"):
+            if isinstance(getattr(layer, name, None), float) and getattr(layer, name) > 0:
+                setattr(layer, name, 0.0)
+                found.append(layer.name)
+    return found
+
+
+def export(model: Any, path: Path) -> None:
+    """Write the weights to a file in the framework's own format."""
+    model.save_weights(path)
