@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from benchmarks.processes import Message, Workers
 from shared.config import InputError, TrainConfig
 
-RUNGS_ALONE, RUNGS_TOGETHER = 7, 2
+RUNGS_ALONE, RUNGS_TOGETHER = 6, 2
 """How often a worker reports for a case: before it meets the others, and for each partner."""
 
 
@@ -33,6 +33,10 @@ class Plan:
     """`ladder.climb`, or another that says the same; gets twin, folder and the arguments."""
 
     arguments: tuple[Any, ...]
+
+
+ENDS = ("missing", "refused", "crashed")
+"""What a worker says that does not come to the top."""
 
 
 class Ascent:
@@ -73,11 +77,12 @@ class Ascent:
         with Workers() as workers, progress:
             bars = {name: self._start(workers, progress, name) for name in self.plans}
             made: dict[str, Any] = {}
+            met = False
             waiting: set[str] = set()
             for message in workers.listen():
                 name = message.worker
-                if message.kind == "refused":
-                    raise InputError(message.content)
+                if self.meet and not met and message.kind in ENDS:
+                    raise InputError(self.why(message).splitlines()[-1])  # nothing to compare
                 if message.kind == "rung":
                     progress.update(bars[name], advance=1, rung=" ".join(message.content))
                 elif message.kind == "made":
@@ -94,7 +99,7 @@ class Ascent:
                 climbing = self.plans.keys() - self.failures.keys()
                 if self.meet and made and made.keys() >= climbing:
                     workers.tell(self.meet(made))
-                    made = {}
+                    made, met = {}, True
                 if waiting and waiting >= climbing:
                     workers.tell(
                         {
@@ -103,6 +108,10 @@ class Ascent:
                         }
                     )
                     waiting = set()
+
+    def named_failures(self) -> dict[str, str]:
+        """What a person calls each worker that failed, and why it did."""
+        return {title(name): why for name, why in self.failures.items()}
 
     def _start(self, workers: Workers, progress: Progress, name: str) -> TaskID:
         """Start a worker; its progress bar."""
@@ -118,8 +127,8 @@ class Ascent:
         rungs = RUNGS_ALONE + RUNGS_TOGETHER * len(plan.partners)
         return progress.add_task(title(name), total=plan.cases * rungs, rung="importing …")
 
-    def _fail(self, message: Message) -> None:
-        """Keep and print why a worker does not go on."""
+    def why(self, message: Message) -> str:
+        """Why a worker does not go on."""
         why = message.content
         if message.kind == "missing":
             package, reason = message.content
@@ -127,7 +136,11 @@ class Ascent:
                 f"not checked: it needs the package {package!r}, which cannot be imported "
                 f"({reason}); install it with: {sys.executable} -m pip install {package}"
             )
-        self.failures[message.worker] = why
+        return why
+
+    def _fail(self, message: Message) -> None:
+        """Keep and print why a worker does not go on."""
+        why = self.failures[message.worker] = self.why(message)
         text = f"{title(message.worker)}: {why}"
         self.errors.print(text, style="red", markup=False, soft_wrap=True)
 

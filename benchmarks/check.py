@@ -86,12 +86,18 @@ class Check:
         everything = tuple(get_args(KerasBackend))
         chosen = (self.keras_backend,) if self.keras_backend else None
         backends = everything if self.keras_backend == "all" else chosen
-        if self.keras or self.torch:
+        if self.keras is not None or self.torch is not None:
+            self._refuse("model", "dtype", "mutants", "full", why="is about our own networks")
             return self._check_pair(backends or ("tensorflow",))
 
         from benchmarks import kills, proof  # only now: what they import takes seconds
 
+        self._refuse("input_shape", "loss", "source", "save", why="is about keras and torch")
+        if self.full:
+            self._refuse("steps", why="cannot be chosen with full")
         if self.mutants:
+            names = ("model", "dtype", "steps", "full", "keras_backend", "figure")
+            self._refuse(*names, why="cannot be chosen with mutants")
             return kills.hunt(self.seed, self.json)
         return proof.prove(
             list(MODELS) if self.model == "all" else [self.model],
@@ -103,13 +109,17 @@ class Check:
             self.figure,
         )
 
+    def _refuse(self, *names: str, why: str) -> None:
+        """Raise InputError if an option is given that would be passed over."""
+        for name in names:
+            if getattr(self, name) != getattr(Check, name):
+                shown = "from" if name == "source" else name.replace("_", "-")
+                raise InputError(f"{shown} {why}, got {getattr(self, name)!r}")
+
     def _check_pair(self, backends: tuple[str, ...]) -> int:
         """Compare two models of the user's; the exit code."""
-        if not (self.keras and self.torch):
+        if self.keras is None or self.torch is None:
             raise InputError("keras and torch must be given together, got only one of them")
-        for name in ("mutants", "full"):
-            if getattr(self, name):
-                raise InputError(f"{name} is about our own networks, not for keras and torch")
 
         from benchmarks.pair import STEPS, check_pair
 

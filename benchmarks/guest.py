@@ -77,9 +77,9 @@ class Guest:
         factory = load_factory(self.spec)
         try:
             return guest.build(factory, self.dtype, self.input_shape, self.seed)
-        except InputError:
-            raise
-        except Exception as error:  # whatever a user's code may raise
+        except InputError as error:
+            raise InputError(f"{self.spec}: {error}") from error
+        except (Exception, SystemExit) as error:  # whatever a user's code may raise
             text = " ".join(str(error).split())[:500]
             raise InputError(
                 f"{self.spec} must make a network that takes the input, got "
@@ -93,6 +93,8 @@ class Guest:
         first, *_ = load_trace(self.start).items()
         if first[0].endswith("/embeddings"):
             x = generator.integers(0, len(first[1]), (ROWS, *self.input_shape))
+            x[1::3, ..., -2:] = 0  # padding, as it is mostly written
+            x[0, ..., 0] = len(first[1]) - 1
         else:
             x = generator.normal(size=(ROWS, *self.input_shape)).astype("float32")
             x = x.astype(self.dtype)
@@ -118,12 +120,12 @@ class Guest:
 
 
 def renamed(trace: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """A trace with other names of layers: the last part but one of a key, or the one before."""
+    """A trace with other names of layers: the last part but one of a key, or before a direction."""
     found = {}
     for key, array in trace.items():
         parts = key.split("/")
         layer = len(parts) - 2
-        if layer > 0 and parts[layer] in ("forward", "backward"):
+        if layer > 0 and parts[layer] in ("forward", "backward") and parts[layer - 1] in names:
             layer -= 1
         if layer >= 0 and parts[-1] not in ("t", "x"):
             parts[layer] = names.get(parts[layer], parts[layer])
@@ -140,29 +142,16 @@ def load_factory(spec: str) -> Callable[[], Any]:
     module_name, _, path = spec.rpartition(":")
     if not module_name or not path:
         raise InputError(f"a model must be given as package.module:function, got {spec!r}")
-    if module_name.endswith(".py"):
-        file = Path(module_name)
-        if not file.is_file():
-            raise InputError(f"a model's file must be there, got {module_name!r}")
-        name = f"_guest_{file.stem}"
-        if name not in sys.modules:
-            found = importlib.util.spec_from_file_location(name, file)
-            assert found is not None and found.loader is not None
-            sys.modules[name] = importlib.util.module_from_spec(found)
-            sys.path.insert(0, str(file.resolve().parent))
-            found.loader.exec_module(sys.modules[name])
-        target: Any = sys.modules[name]
-    else:
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        try:
-            target = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name and module_name.startswith(error.name):
-                raise InputError(
-                    f"a model's module must be importable from here, got {module_name!r}"
-                ) from error
-            raise
+    if module_name.endswith(".py") and not Path(module_name).is_file():
+        raise InputError(f"a model's file must be there, got {module_name!r}")
+    try:
+        target = load_module(module_name)
+    except (Exception, SystemExit) as error:  # whatever a user's module may raise
+        text = " ".join(str(error).split())[:500]
+        raise InputError(
+            f"a model's module must be importable from here, got {module_name!r}: "
+            f"{type(error).__name__}: {text}"
+        ) from error
     for part in path.split("."):
         if not hasattr(target, part):
             raise InputError(f"{module_name} must have the function {path}, got no such name")
@@ -170,6 +159,24 @@ def load_factory(spec: str) -> Callable[[], Any]:
     if not callable(target):
         raise InputError(f"{spec} must be a function, got {type(target).__name__}")
     return target
+
+
+def load_module(name: str) -> Any:
+    """Import `package.module`, or a file once."""
+    if not name.endswith(".py"):
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        return importlib.import_module(name)
+    file = Path(name).resolve()
+    known = f"_guest_{file.stem}"
+    if known not in sys.modules:
+        found = importlib.util.spec_from_file_location(known, file)
+        assert found is not None and found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        sys.path.insert(0, str(file.parent))
+        found.loader.exec_module(module)
+        sys.modules[known] = module
+    return sys.modules[known]
 
 
 def visit(
@@ -183,7 +190,7 @@ def visit(
 ) -> None:
     """Show the network, wait to be told how layers pair up, climb with it in both types.
 
-    Says `ready` with what the network is made of; waits for the Guest with names, shapes and start
+    Says `made` with what the network is made of; waits for the Guest with names, shapes and start
     filled in; then goes on as `ladder.climb`.
 
     Args:

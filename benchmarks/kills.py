@@ -11,9 +11,9 @@ from rich.table import Table
 from benchmarks.ascent import Ascent, Plan
 from benchmarks.ladder import Case, climb, follows
 from benchmarks.mutants import MUTANTS
-from benchmarks.proof import close_record, open_record
+from benchmarks.proof import arrivals, close_record, open_record
 from benchmarks.scores import screen
-from benchmarks.verdict import Verdict, alone, received
+from benchmarks.verdict import Verdict, alone, expected, received, rmsprop_on_paper
 from shared.config import MODELS
 from shared.parity import RUNGS
 
@@ -46,7 +46,7 @@ def hunt(seed: int, certificate: Path | None) -> int:
             record["status"] = "interrupted"
             close_record(record, certificate)
             raise
-        record |= {"status": "complete", "failures": ascent.failures}
+        record |= {"status": "complete", "failures": ascent.named_failures()}
         kills = [kill(ascent.folder, case) for case in correct + wrong] * (not ascent.failures)
     record["ok"] = bool(kills) and all(found["ok"] for found in kills)
     show(kills)
@@ -64,16 +64,19 @@ def kill(folder: Path, case: Case) -> dict[str, Any]:
         "twin": case.mutant or "PyTorch",
         "against": TITLE,
     }
-    verdict.add(pair, alone(ours, followed), alone(theirs, followed), {})
-    verdict.add(pair, *received(ours, theirs, followed), {})
+    actual = rmsprop_on_paper(alone(ours, followed))
+    verdict.add(pair, actual, alone(theirs, followed), {}, expected=expected(STEPS, masked=True))
+    verdict.add(pair, *received(ours, theirs, followed), {}, expected=arrivals(STEPS, KERAS))
     seen = {rung: any(r["rung"] == rung and not r["ok"] for r in verdict.rows) for rung in RUNGS}
     first = next((rung for rung in RUNGS if seen[rung]), None)
     places = [screen(pair, parted) for pair, parted in verdict.divergences[:1]]
+    effect = [row["max_abs"] for row in verdict.rows if row["rung"] == first and not row["ok"]]
     return {
         "mutant": case.mutant,
         "model": case.model,
         "rungs": seen,
         "killed_by": first,
+        "effect": max(effect, default=0.0),
         "ok": first == (MUTANTS[case.mutant].killed_by if case.mutant else None),
         "first_divergence": places[0] if places else [],
     }
@@ -84,25 +87,39 @@ def show(kills: list[dict[str, Any]]) -> None:
     console = Console()
     console = Console(width=max(120, console.width))
     table = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("port", no_wrap=True)
-    for rung in RUNGS:
-        table.add_column(rung, justify="center")
-    for found in kills:
-        table.add_row(
-            found["mutant"] or f"the correct one, {found['model']}",
-            *("●" if seen else "·" for seen in found["rungs"].values()),
-            style="" if found["ok"] else "red",
-        )
+    columns, lines = matrix(kills)
+    for column in columns:
+        left = column == "port"
+        table.add_column(column, justify="left" if left else "center", no_wrap=True)
+    for found, line in zip(kills, lines, strict=True):
+        table.add_row(*line, style="" if found["ok"] else "red")
     console.print("\n● the rung sees it   · the rung does not")
     console.print(table)
+    console.print(sentence(kills), markup=False, highlight=False)
+
+
+def matrix(kills: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Titles of the columns, and a line for each port."""
+    lines = [
+        [
+            found["mutant"] or f"the correct one, {found['model']}",
+            *("●" if seen else "·" for seen in found["rungs"].values()),
+        ]
+        for found in kills
+    ]
+    return ["port", *RUNGS], lines
+
+
+def sentence(kills: list[dict[str, Any]]) -> str:
+    """How many wrong ports are seen, and how many up to each rung."""
     wrong = [found for found in kills if found["mutant"]]
     alive = [found["mutant"] for found in wrong if not found["killed_by"]]
-    text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen."
-    text += f" Not seen: {', '.join(alive)}." * bool(alive)
+    text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"
+    counts = []
+    for rung in RUNGS:
+        new = sum(found["killed_by"] == rung for found in wrong)
+        if new:
+            counts.append(f"{new} first by {rung}")
+    text += f": {', '.join(counts)}." if counts else "."
     odd = [found["mutant"] or "the correct one" for found in kills if not found["ok"]]
-    text += f" Not as expected: {', '.join(odd)}." * bool(odd)
-    for rung in list(RUNGS)[1:]:
-        up_to = list(RUNGS)[: list(RUNGS).index(rung) + 1]
-        count = sum(any(found["rungs"][name] for name in up_to) for found in wrong)
-        text += f" Up to {rung}: {count}."
-    console.print(text, markup=False, highlight=False)
+    return text + f" Not as expected: {', '.join(odd)}." * bool(odd)

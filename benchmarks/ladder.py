@@ -200,7 +200,7 @@ class Climber:
             result = self.train(followed, 0, case.steps)
             self.save(f"trajectory-{followed}", trajectory(result))
             half = result.snapshots[case.steps // 2]
-            self.save(f"half-{followed}", {**half.weights, **half.state})
+            self.save(f"half-{followed}", parts(half))
         yield "trajectory"
 
     def together(self, partner: str) -> Iterator[str]:
@@ -211,12 +211,11 @@ class Climber:
         package.set_weights(model, case.own(load_trace(theirs / "born.safetensors")))
         self.save(f"weights-{partner}", package.get_weights(model))
         yield "weights"
-        for followed in self.followed:
-            path = theirs / f"half-{followed}.safetensors"
-            if path.exists():
-                start = as_snapshot(case.own(load_trace(path)))
-                result = self.train(followed, case.steps // 2, case.steps, start)
-                self.save(f"hand-off-{partner}", result.weights)
+        backend = partner.removeprefix("keras-")
+        followed = self.followed[0] if partner == "torch" else follows(backend, case.dtype)
+        start = as_snapshot(case.own(load_trace(theirs / f"half-{followed}.safetensors")))
+        result = self.train(followed, case.steps // 2, case.steps, start)
+        self.save(f"hand-off-{partner}", result.weights)
         yield "hand-off"
 
     def three_steps(self, data: Data, followed: str) -> Trace:
@@ -273,10 +272,16 @@ def trajectory(result: FitResult) -> Trace:
     }
 
 
+def parts(snapshot: Snapshot) -> Trace:
+    """Weights and state, for one file."""
+    weights = {f"weights/{name}": array for name, array in snapshot.weights.items()}
+    return weights | {f"state/{name}": array for name, array in snapshot.state.items()}
+
+
 def as_snapshot(arrays: Trace) -> Snapshot:
     """Weights and state, out of one file."""
-    state = {name for name in arrays if name == "t" or name.startswith(("m/", "v/"))}
-    return Snapshot(
-        {name: array for name, array in arrays.items() if name not in state},
-        {name: arrays[name] for name in state},
-    )
+    found: dict[str, Trace] = {"weights": {}, "state": {}}
+    for key, array in arrays.items():
+        part, name = key.split("/", 1)
+        found[part][name] = array
+    return Snapshot(**found)

@@ -172,6 +172,9 @@ MUTANTS = {
     "Nesterov momentum": Mutant(
         "step", {CREATE: [("momentum=0.9", "momentum=0.9, nesterov=True")]}
     ),
+    "RMSprop's rate ten times too large": Mutant(
+        "step", {CREATE: [("RMSprop(trained, rate", "RMSprop(trained, 10 * rate")]}
+    ),
     "learning rate rounded to float32": Mutant(
         "step", {FOLLOW: [("number(config.learning_rate)", "np.float32(config.learning_rate)")]}
     ),

@@ -42,7 +42,7 @@ def check_pair(
     input_shape: tuple[int, ...] | None = None,
     loss: str = "mse",
     source: str = "keras",
-    save: Path | None = None,
+    save: Path | str | None = None,
     keras_backends: tuple[str, ...] = ("tensorflow",),
     steps: int = STEPS,
     seed: int = 0,
@@ -77,7 +77,10 @@ def check_pair(
         check_choice("keras_backend", backend, ("tensorflow", "jax", "torch"))
     check_integer("steps", steps, 2, 100_000)
     check_integer("seed", seed, 0, 2**32 - 1)
+    if not keras_backends:
+        raise InputError("keras_backends must name at least one, got none")
     if save is not None:
+        save = Path(save)
         check_file("save", save)
         suffix = ".safetensors" if source == "keras" else ".weights.h5"
         if not save.name.endswith(suffix):
@@ -105,11 +108,12 @@ def check_pair(
             verdict = judged(ascent, cases)
     complete = record["status"] == "complete" and not ascent.failures
     record |= {
-        "failures": ascent.failures,
+        "failures": ascent.named_failures(),
         "ok": verdict.ok and complete,
         "models": specs,
         "weights_from": source,
         "loss": loss,
+        "saved": str(save) if save else None,
         "layers": meeting.layers,
         "differences": meeting.differences,
     }
@@ -138,7 +142,12 @@ class PairReport:
     def show(self) -> None:
         """Print it all."""
         console = Console()
-        for text in ("", *self.differences):
+        layers = ", ".join(f"{kind} ({ours} – {theirs})" for kind, ours, theirs in self.layers)
+        saved = f"Ported weights: {self.record['saved']}" + " (not every gate holds)" * (
+            not self.ok
+        )
+        lines = ["", f"Layers, Keras – PyTorch: {layers}", *self.differences]
+        for text in lines + [saved] * bool(self.record["saved"]):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
         show(self.record, self.verdict)
 
@@ -201,7 +210,7 @@ class Meeting:
             raise InputError(
                 f"loss ce needs an output (B, classes), got (B, {keras['output_shape']})"
             )
-        self._write_start(next(w for w in made if w.startswith(self.source)))
+        self._write_start(min(worker for worker in made if worker.startswith(self.source)))
         return {worker: self.guests[worker.split("-")[0]] for worker in made}
 
     def _write_start(self, worker: str) -> None:

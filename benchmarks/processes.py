@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from shared.config import InputError, TrainConfig
 
@@ -97,13 +98,16 @@ class Workers:
 
         `function` and `arguments` must be picklable.
         """
+        self._log(name).touch()  # it may be killed before it writes
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_work,
-            args=(theirs, self._log(name), framework_environment(config), function, arguments),
+            args=(theirs, self._log(name), function, arguments),
             daemon=True,
         )
-        with no_interrupt():  # inherited: Ctrl-C reaches all, only the parent is to act on it
+        # Both inherited: a script's own imports come before _work; Ctrl-C reaches all of them, and
+        # only the parent is to act on it.
+        with patch.dict(os.environ, framework_environment(config)), no_interrupt():
             process.start()
         theirs.close()
         self._processes[name] = process
@@ -140,13 +144,11 @@ class Workers:
 def _work(
     connection: Connection,
     log: Path,
-    environment: dict[str, str],
     function: Callable[..., None],
     arguments: tuple[Any, ...],
 ) -> None:
     """The life of a worker."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(environment)
     with log.open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

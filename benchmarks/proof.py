@@ -10,7 +10,17 @@ from benchmarks.ascent import Ascent, Plan, title
 from benchmarks.ladder import Case, climb, follows
 from benchmarks.processes import no_interrupt
 from benchmarks.scores import save_growth, show
-from benchmarks.verdict import Place, Traces, Verdict, alone, defined, own_errors, received
+from benchmarks.verdict import (
+    Place,
+    Traces,
+    Verdict,
+    alone,
+    defined,
+    expected,
+    own_errors,
+    received,
+    rmsprop_on_paper,
+)
 from shared.config import InputError
 from shared.results import environment, write_json
 
@@ -42,13 +52,13 @@ def prove(
             record["status"] = "interrupted"
         with no_interrupt():  # a second Ctrl-C would lose what the first one left
             verdict = judged(ascent, cases)
-    record["failures"] = ascent.failures
-    complete = record["status"] == "complete" and not ascent.failures
-    record["ok"] = verdict.ok and complete
-    show(record, verdict)
-    if figure and verdict.curves:
-        save_growth(verdict.curves, figure)
-    close_record(record, certificate, **results(verdict))
+            record["failures"] = ascent.named_failures()
+            complete = record["status"] == "complete" and not ascent.failures
+            record["ok"] = verdict.ok and complete
+            show(record, verdict)
+            close_record(record, certificate, **results(verdict))
+            if figure and verdict.curves:
+                save_growth(verdict.curves, figure)
     return 130 if record["status"] == "interrupted" else int(not record["ok"])
 
 
@@ -101,33 +111,56 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
             name: own_float32_errors(folder / name, case.model, plan.backend)
             for name, plan in ascent.plans.items()
         }
+        torch = folder / "torch" / case.name
         for name, plan in ascent.plans.items():
-            done = ascent.finished.issuperset((name, "torch"))
-            here, there = folder / name / case.name, folder / "torch" / case.name
-            followed = follows(plan.backend, case.dtype)
+            here, followed = folder / name / case.name, follows(plan.backend, case.dtype)
             actual = alone(here, followed)
             pair = {"model": case.model, "dtype": case.dtype, "twin": title(name)}
             if ours and case.dtype == "float64":
-                pair["against"] = "definition"
-                verdict.add(pair, *common(only(actual, definition), definition, done), own[name])
+                known, whole = only(actual, definition), definition
+                if name not in ascent.finished:
+                    known, whole = common(known, whole)
+                verdict.add(pair | {"against": "definition"}, known, whole, own[name])
             if name != "torch":
                 pair["against"] = "PyTorch"
                 worst = own[name] if ours else larger(own[name], own["torch"])
-                for found, desired in (
-                    (actual, alone(there, followed)),
-                    received(here, there, followed),
-                    received(there, here, followed),
-                ):
-                    verdict.add(pair, *common(found, desired, done), worst, derived=not ours)
+                desired = rmsprop_on_paper(alone(torch, followed))
+                if not ours:
+                    actual, desired = comparable(actual, desired)
+                pairs = [
+                    (actual, desired, expected(case.steps, masked=ours)),
+                    (*received(here, torch, followed), arrivals(case.steps, "torch")),
+                    (*received(torch, here, followed), arrivals(case.steps, name)),
+                ]
+                for found, should, places in pairs:
+                    if not ascent.finished.issuperset((name, "torch")):
+                        (found, should), places = common(found, should), []
+                    verdict.add(pair, found, should, worst, not ours, places)
     return verdict
 
 
-def common(actual: Traces, desired: Traces, done: bool) -> tuple[Traces, Traces]:
-    """Both sets of traces; if a worker was not done, of each only what is there in the other."""
-    if done:
-        return actual, desired
+def arrivals(steps: int, partner: str) -> list[Place]:
+    """Where something from a partner is compared."""
+    return [Place("weights", 0, partner), Place("hand-off", steps, partner)]
+
+
+def common(actual: Traces, desired: Traces) -> tuple[Traces, Traces]:
+    """Of both sets of traces, what the other one has too: for workers that did not finish."""
     places = actual.keys() & desired.keys()
-    return tuple({p: t for p, t in traces.items() if p in places} for traces in (actual, desired))  # type: ignore
+    return {p: actual[p] for p in places}, {p: desired[p] for p in desired if p in places}
+
+
+def comparable(actual: Traces, desired: Traces) -> tuple[Traces, Traces]:
+    """Two guests' traces, without what only one framework shows between the layers.
+
+    PyTorch hides the states between the layers of a deep module, and those of a cell.
+    """
+    place = Place("forward", 1)
+    if place in actual and place in desired:
+        names = [name for name in desired[place] if name in actual[place] or name == "output"]
+        actual = actual | {place: {n: actual[place][n] for n in names if n in actual[place]}}
+        desired = desired | {place: {name: desired[place][name] for name in names}}
+    return actual, desired
 
 
 def larger(one: dict[Any, float], other: dict[Any, float]) -> dict[Any, float]:

@@ -1,7 +1,9 @@
-"""`python -m benchmarks.readme` writes into the README what can be measured or quoted.
+"""`python -m benchmarks.readme` writes into the documents what can be measured or quoted.
 
-A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced: `results` from the two records of
-`twins run` under results/, `layer` from the source of the two layers. No number is typed by hand.
+A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced. In README.md: `results` from the
+two records of `twins run`, `proof` from the certificates of `twins check`, `layer` from the source
+of the two layers. In docs/differences.md: `effects`; in docs/porting.md: `kills`. No number is
+typed by hand.
 """
 
 import ast
@@ -10,16 +12,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks import kills
+from benchmarks.scores import scores, sentence
 from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
+CHECK = "results/check"
 
 
 def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
     """Figure and table of the run in float32, differences in both types, the conditions."""
-    rows = [RESULT_COLUMNS, ["---", "---", *["--:"] * 4], *result_rows(single)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = markdown(RESULT_COLUMNS, list(result_rows(single)), left=2)
     differences = [*difference_lines(double), *difference_lines(single)]
     return "\n\n".join(
         [
@@ -30,6 +34,72 @@ def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
             f"Conditions: {conditions(single)}. Records, weights and figures: "
             + " and ".join(f"[{folder}]({folder})" for folder in FOLDERS)
             + ".",
+        ]
+    )
+
+
+def markdown(columns: list[str], lines: list[list[str]], left: int = 1) -> str:
+    """A table, its first columns to the left and the others to the right."""
+    rule = ["---"] * left + ["--:"] * (len(columns) - left)
+    titles = [column.replace("/\n", "/").replace("\n", " ") for column in columns]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (titles, rule, *lines))
+
+
+def proof_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
+    """Figure, tables and conditions of the whole ladder."""
+    parts = [f"![Growth of the difference]({CHECK}/growth.png)"]
+    for dtype in dict.fromkeys(row["dtype"] for row in full["rows"]):
+        rows = [row for row in full["rows"] if row["dtype"] == dtype]
+        models = ", ".join(dict.fromkeys(row["model"] for row in rows))
+        parts += [
+            f"{dtype}, largest difference of any number from PyTorch, the worst of {models}:",
+            markdown(*scores(rows)),
+        ]
+    return "\n\n".join(
+        [
+            *parts,
+            f"{sentence(full)} {kills.sentence(mutants['kills'])}",
+            f"Conditions: {check_conditions(full)}. Certificates: "
+            f"[{CHECK}/full.json]({CHECK}/full.json), "
+            f"[{CHECK}/mutants.json]({CHECK}/mutants.json).",
+        ]
+    )
+
+
+def check_conditions(record: dict[str, Any]) -> str:
+    """What a reader needs to judge a certificate."""
+    environment = record["environment"]
+    names = ("keras", "tensorflow", "jax", "torch", "numpy")
+    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in names)
+    case = record["cases"][0]
+    return (
+        f"seed {case['seed']}, n = 1 start, {case['steps']:,} steps; {versions}; "
+        f"{environment['processor']}, cpu, one thread for each framework"
+    )
+
+
+def effects_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
+    """What each difference does if nothing is done about it."""
+    lines = []
+    for found in mutants["kills"]:
+        if found["mutant"]:
+            effect = found["effect"]
+            size = "NaN on one side" if effect is None else f"{effect:.1e}"
+            lines.append([found["mutant"], found["killed_by"], size])
+    for optimizer in dict.fromkeys(r["optimizer"] for r in full["rows"] if r["gate"] is None):
+        rows = [r for r in full["rows"] if r["gate"] is None and r["optimizer"] == optimizer]
+        effect = max(row["max_abs"] for row in rows)
+        lines.append([f"{optimizer}: no bridge", rows[0]["rung"], f"{effect:.1e}"])
+    table = markdown(["difference left as it is", "seen first on the rung", "largest"], lines, 2)
+    return f"{table}\n\nConditions: {check_conditions(mutants)}."
+
+
+def kills_block(mutants: dict[str, Any]) -> str:
+    """The kill matrix."""
+    return "\n\n".join(
+        [
+            markdown(*kills.matrix(mutants["kills"])),
+            f"{kills.sentence(mutants['kills'])} {check_conditions(mutants)}.",
         ]
     )
 
@@ -54,7 +124,7 @@ def layer_block() -> str:
     return "<table><tr>\n" + "\n".join(cells) + "\n</tr></table>"
 
 
-def fill(text: str, blocks: dict[str, str]) -> str:
+def fill(text: str, blocks: dict[str, str], document: str) -> str:
     """The text with every block replaced; each must be there once."""
     for name, block in blocks.items():
         text, count = re.subn(
@@ -64,16 +134,32 @@ def fill(text: str, blocks: dict[str, str]) -> str:
             flags=re.DOTALL,
         )
         if count != 1:
-            raise ValueError(f"README.md must have one block {name}, got {count}")
+            raise ValueError(f"{document} must have one block {name}, got {count}")
     return text
 
 
-def filled_readme() -> str:
-    """The README as it should read, given the records and the sources."""
-    records = [json.loads((ROOT / folder / "record.json").read_text()) for folder in FOLDERS]
-    blocks = {"results": results_block(*records), "layer": layer_block()}
-    return fill((ROOT / "README.md").read_text(), blocks)
+def filled_documents() -> dict[Path, str]:
+    """Every document as it should read, given the records and the sources."""
+
+    def load(path: str) -> dict[str, Any]:
+        return json.loads((ROOT / path).read_text())
+
+    single, double = (load(f"{folder}/record.json") for folder in FOLDERS)
+    full, mutants = (load(f"{CHECK}/{name}.json") for name in ("full", "mutants"))
+    blocks = {
+        "README.md": {
+            "results": results_block(single, double),
+            "proof": proof_block(full, mutants),
+            "layer": layer_block(),
+        },
+        "docs/differences.md": {"effects": effects_block(full, mutants)},
+        "docs/porting.md": {"kills": kills_block(mutants)},
+    }
+    return {
+        ROOT / name: fill((ROOT / name).read_text(), found, name) for name, found in blocks.items()
+    }
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(filled_readme())
+    for path, text in filled_documents().items():
+        path.write_text(text)

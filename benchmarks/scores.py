@@ -27,38 +27,67 @@ def show(record: dict[str, Any], verdict: Verdict) -> None:
         console.print()
         for line in screen(pair, divergence):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"\n{sentence(record, verdict)}", markup=False, highlight=False)
+    console.print(f"\n{sentence(record | {'rows': verdict.rows})}", markup=False, highlight=False)
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
-    """Rung by rung: each Keras against PyTorch, all twins against the definition, the gate."""
-    against = dict.fromkeys((row["twin"], row["against"]) for row in rows)
-    columns = [key for key in against if key[1] != "definition"]
+    """The scores, with coloured marks."""
+    columns, lines = scores(rows)
     made = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    made.add_column("rung", no_wrap=True)
-    for twin, _ in columns:
-        made.add_column(twin.replace("/", "/\n"), justify="right", no_wrap=True)
-    names = ["all, from\ndefinition", "gate", "ulps,\nworst", "own float32\nerror, worst"]
-    if not any(row["against"] == "definition" for row in rows):
-        names = names[1:]
-    for name in names:
-        made.add_column(name, justify="right", no_wrap=True)
-    for line in dict.fromkeys(line_of(row) for row in rows):
-        here = [row for row in rows if line_of(row) == line]
-        cells = [cell([r for r in here if (r["twin"], r["against"]) == key]) for key in columns]
-        if len(names) == 4:
-            cells.append(cell([row for row in here if row["against"] == "definition"]))
-        limits = [row["gate"] for row in here if row["relative"] == (line == "gradients")]
-        limit = "none" if None in limits else f"{max(limits):.0e}" if max(limits) else "equal"
-        own = [row["own_error"] for row in here if row["own_error"] is not None]
-        made.add_row(
-            line,
-            *cells,
-            limit + " rel" * (line == "gradients"),
-            f"{max(row['ulps'] for row in here):.3g}",
-            f"{max(own):.1e}" if own else "",
-        )
+    for column in columns:
+        left = column == "rung"
+        made.add_column(column, justify="left" if left else "right", no_wrap=True)
+    colours = {"✓": "green", "✗": "red", "≠": "yellow"}
+    for line in lines:
+        cells = []
+        for text in line:
+            colour = colours.get(text[-1:])
+            cells.append(f"{text[:-1]}[{colour}]{text[-1]}[/]" if colour else text)
+        made.add_row(*cells)
     return made
+
+
+def scores(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Rung by rung: each Keras against PyTorch, all twins against the definition, the gate.
+
+    Returns:
+        Titles of the columns, and a line of cells for each rung.
+    """
+    twins = [twin for twin in dict.fromkeys(row["twin"] for row in rows) if twin != "PyTorch"]
+    defined = any(row["against"] == "definition" for row in rows)
+    columns = ["rung", *(twin.replace("/", "/\n") for twin in twins)]
+    columns += ["all, from\ndefinition"] * defined
+    columns += ["gate", "ulps,\nworst", "own float32\nerror, worst"]
+    lines = []
+    for name in dict.fromkeys(line_of(row) for row in rows):
+        here = [row for row in rows if line_of(row) == name]
+        pairs = [row for row in here if row["against"] != "definition"]
+        cells = [cell([row for row in pairs if row["twin"] == twin]) for twin in twins]
+        if defined:
+            cells.append(cell([row for row in here if row["against"] == "definition"]))
+        gated = [row for row in here if row["gate"] is not None]
+        limit = gate_of(gated) if len(gated) == len(here) or not all_ok(gated) else "none"
+        known = [row["own_error"] for row in here if row["own_error"] is not None]
+        cells += [
+            limit,
+            f"{max((row['ulps'] for row in gated), default=0):.3g}",
+            f"{max(known):.1e}" if known else "",
+        ]
+        lines.append([name, *cells])
+    return columns, lines
+
+
+def all_ok(rows: list[dict[str, Any]]) -> bool:
+    """Every gate holds."""
+    return all(row["ok"] for row in rows)
+
+
+def gate_of(rows: list[dict[str, Any]]) -> str:
+    """The gate of the row that comes nearest to its own, or passes it furthest."""
+    tightest = max(rows, key=lambda row: size(row) / row["gate"] if row["gate"] else size(row))
+    if not tightest["gate"]:
+        return "equal"
+    return f"{tightest['gate']:.0e}" + " rel" * tightest["relative"]
 
 
 def line_of(row: dict[str, Any]) -> str:
@@ -70,11 +99,15 @@ def cell(rows: list[dict[str, Any]]) -> str:
     """The worst of some rows, with a mark."""
     if not rows:
         return ""
-    known = [row["max_abs"] for row in rows if row["gate"] is None]
-    if known:
-        return f"{number(max(known))} [yellow]≠[/]"
-    worst = max(row["max_rel"] if row["relative"] else row["max_abs"] for row in rows)
-    return f"{number(worst)} {'[green]✓[/]' if all(row['ok'] for row in rows) else '[red]✗[/]'}"
+    failed = [row for row in rows if not row["ok"]]
+    known = [row for row in rows if row["gate"] is None]
+    worst = max(size(row) for row in failed or known or rows)
+    return f"{number(worst)} {'✗' if failed else '≠' if known else '✓'}"
+
+
+def size(row: dict[str, Any]) -> float:
+    """The difference of a row, as its gate counts."""
+    return row["max_rel"] if row["relative"] else row["max_abs"]
 
 
 def number(value: float) -> str:
@@ -90,6 +123,7 @@ def screen(pair: dict[str, Any], divergence: Divergence) -> list[str]:
         f"the first difference on the rung {pair['rung']} ({RUNGS[pair['rung']]})",
         f"  tensor   {divergence.tensor}" + (f"   {divergence.problem}" * bool(divergence.problem)),
         f"  phase    {divergence.phase}, training step {divergence.step}"
+        + (f", the next one looked at after {pair['equal_until']}" if "equal_until" in pair else "")
         + "".join(f", {key} {pair[key]}" for key in ("optimizer", "from") if key in pair),
     ]
     if divergence.problem:
@@ -101,14 +135,13 @@ def screen(pair: dict[str, Any], divergence: Divergence) -> list[str]:
     return lines
 
 
-def sentence(record: dict[str, Any], verdict: Verdict) -> str:
-    """How it ended."""
-    rows = [row for row in verdict.rows if row["gate"] is not None]
+def sentence(record: dict[str, Any]) -> str:
+    """How a certificate ends."""
+    rows = [row for row in record["rows"] if row["gate"] is not None]
     failed = [row for row in rows if not row["ok"]]
-    known = len({(row["dtype"], line_of(row)) for row in verdict.rows if row["gate"] is None})
-    text = f"{len(rows) - len(failed)} of {len(rows)} comparisons within their gates."
-    if known:
-        text += f" ≠: known to differ, no gate ({known} lines)."
+    text = f"{len(rows) - len(failed):,} of {len(rows):,} comparisons within their gates."
+    known = {row["problem"] for row in record["rows"] if row["gate"] is None and row["problem"]}
+    text += "".join(f" ≠: no gate; {why}." for why in known)
     if record["failures"]:
         text += f" Not or only partly checked: {', '.join(record['failures'])}."
     if record["status"] == "interrupted":

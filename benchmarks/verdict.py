@@ -1,13 +1,15 @@
 """What the traces of two workers say: a row for every comparison, and where they part first."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.ladder import BATCH, LANDMARKS, Case
+from benchmarks.ladder import BATCH, LANDMARKS, Case, snapshot_steps
 from shared import reference
+from shared.config import OPTIMIZERS
 from shared.parity import (
     Difference,
     Divergence,
@@ -20,10 +22,14 @@ from shared.parity import (
 )
 
 UNBRIDGEABLE = {
-    "rmsprop": "Keras divides by √(v + ε), PyTorch by √v + ε: no setting makes them equal",
+    "rmsprop": "Keras divides by √(v + ε), PyTorch by √v + ε: RMSprop's weights part after a first "
+    "step, which is compared with that taken out on paper",
+    "moving_variance": "of BatchNorm: PyTorch keeps the unbiased one, n / (n − 1) of Keras's",
 }
-"""Optimizers without an exact bridge, and why."""
+"""What no setting makes equal, and why."""
 
+FINITE = Gate(float(np.finfo(np.float64).max))
+"""The gate of what has none: NaN or inf on one side is a failure all the same."""
 
 PHASES = {"weights": "copying", "step": "update", "trajectory": "update", "hand-off": "update"}
 """Rung → phase of a training step, where the names of the tensors do not tell."""
@@ -77,15 +83,17 @@ class Verdict:
         desired: Traces,
         own: dict[Any, float],
         derived: bool = False,
+        expected: Iterable[Place] = (),
     ) -> None:
-        """Compare two sets of traces.
+        """Compare two sets of traces; a place that only one of them has is a failure.
 
         Args:
             pair: model, dtype, twin, against: goes into every row.
             actual: what the twin computed.
-            desired: what it should be; a place that `actual` lacks is a failure.
+            desired: what it should be.
             own: (place, tensor) → the twin's own float32 error.
             derived: widen a gate to HEADROOM times that error, scaled to the type.
+            expected: places that both must have.
         """
         dtype, parted, curve = pair["dtype"], False, {}
         landmarks = {*LANDMARKS, max((place.step for place in desired), default=0)}
@@ -98,31 +106,38 @@ class Verdict:
             scale = 1.0 if dtype == "float32" else np.finfo("float64").eps / np.finfo("float32").eps
             return replace(found, limit=max(found.limit, HEADROOM * error * float(scale)))
 
-        for place, should in desired.items():
-            trace = actual.get(place, {})
+        before = 0
+        for place in dict.fromkeys([*desired, *actual, *expected]):
+            should, trace = desired.get(place, {}), actual.get(place, {})
             largest = 0.0
-            for name in [*should, *(name for name in trace if name not in should)]:
-                gate = limit(place, name)
-                found = difference(name, trace, should, gate or Gate(np.inf))
-                row = _row(pair, place, found, gate) | {"own_error": own.get((place, name))}
+            for name in dict.fromkeys([*should, *trace]) or ["everything"]:
+                limits = limit(place, name)
+                found = difference(name, trace, should, limits or FINITE)
+                own_error = own.get((place, name))
+                row = _row(pair, place, found, limits) | {"own_error": own_error}
                 largest = max(largest, found.max_abs)
                 if place.rung != "trajectory" or place.step in landmarks or not found.ok:
                     self.rows.append(row)
-                if not found.ok and not parted and gate is not None:
+                if not found.ok and not parted:
                     parted = True
-                    where = first_divergence(
-                        {name: trace[name]} if name in trace else {},
-                        {name: should[name]} if name in should else {},
-                        gate,
-                        place.step,
-                        PHASES.get(place.rung, ""),
-                    )
-                    assert where is not None
-                    self.divergences.append((pair | {"rung": place.rung, **_note(place)}, where))
+                    where = _where(place, name, trace, should, limits or FINITE)
+                    head = pair | {"rung": place.rung, **_note(place)}
+                    if place.rung == "trajectory":
+                        head["equal_until"] = before
+                    self.divergences.append((head, where))
             if place.rung == "trajectory":
                 curve[place.step] = largest
+                before = place.step
         if curve:
             self.curves.append(pair | {"steps": [*curve], "max_abs": [*curve.values()]})
+
+
+def _where(place: Place, name: str, actual: Trace, desired: Trace, limit: Gate) -> Divergence:
+    """The first divergence in a tensor that has one."""
+    phase = PHASES.get(place.rung, "")
+    parts = ({name: t[name]} if name in t else {} for t in (actual, desired))
+    found = first_divergence(*parts, limit, place.step, phase)  # type: ignore
+    return found or Divergence(name, phase or "forward", place.step, {}, [], "missing")
 
 
 def _row(
@@ -141,7 +156,7 @@ def _row(
         "gate": gate.limit if gate else None,
         "relative": gate.relative if gate else False,
         "ok": found.ok,
-        "problem": found.problem or ("" if gate else UNBRIDGEABLE[place.note]),
+        "problem": found.problem or known_difference(place, found.tensor),
     }
 
 
@@ -150,16 +165,49 @@ def _note(place: Place) -> dict[str, str]:
     return {"optimizer" if place.rung == "step" else "from": place.note} if place.note else {}
 
 
-def judge(place: Place, name: str, dtype: str) -> Gate | None:
-    """The gate of a tensor; None where the frameworks are known to differ.
+def known_difference(place: Place, name: str) -> str:
+    """Why a tensor cannot be equal there; empty if it can."""
+    if place.rung == "step" and place.note in UNBRIDGEABLE and place.step > 1:
+        return UNBRIDGEABLE[place.note]
+    last = name.split("/")[-1]
+    if last in UNBRIDGEABLE and place.rung in ("step", "trajectory", "hand-off"):
+        return UNBRIDGEABLE[last]
+    return ""
 
-    What RMSprop keeps is equal after the first step; then the weights part, and with them all.
-    """
-    if place.note in UNBRIDGEABLE and (place.step > 1 or not name.startswith(("v/", "t"))):
+
+def judge(place: Place, name: str, dtype: str) -> Gate | None:
+    """The gate of a tensor; None where the frameworks are known to differ."""
+    if known_difference(place, name):
         return None
     if name.startswith("gradient/"):
         return gate("gradients", dtype)
     return gate(place.rung, dtype, place.step)
+
+
+def expected(steps: int, masked: bool) -> list[Place]:
+    """All places on the ladder of a twin that has come to its top alone."""
+    places = [Place("weights", 0), Place("forward", 1), Place("loss", 1), Place("gradients", 1)]
+    places += [Place("mask", 1)] * masked
+    places += [Place("step", step, name) for name in OPTIMIZERS for step in (1, 2, 3)]
+    return places + [Place("trajectory", step) for step in snapshot_steps(steps)]
+
+
+def rmsprop_on_paper(traces: Traces) -> Traces:
+    """PyTorch's traces, with the first step of RMSprop as Keras would have taken it.
+
+    PyTorch moved a weight by lr · g / (√v + ε), Keras moves it by lr · g / √(v + ε).
+    """
+    place = Place("step", 1, "rmsprop")
+    if place not in traces or Place("weights", 0) not in traces:
+        return traces
+    start, after = traces[Place("weights", 0)], dict(traces[place])
+    for name, weights in start.items():
+        if f"v/{name}" in after and name in after:
+            old, v = weights.astype(np.float64), after[f"v/{name}"].astype(np.float64)
+            ratio = (np.sqrt(v) + 1e-7) / np.sqrt(v + 1e-7)
+            moved = (old - after[name]) * ratio
+            after[name] = (old - moved).astype(weights.dtype)
+    return traces | {place: after}
 
 
 def alone(folder: Path, followed: str) -> Traces:
@@ -172,8 +220,8 @@ def alone(folder: Path, followed: str) -> Traces:
 
     if weights := load("weights"):
         found[Place("weights", 0)] = weights
-    if trace := load("trace"):
-        found |= split(trace, load("loss"))
+    if (trace := load("trace")) and (epoch := load("loss")):
+        found |= split(trace, epoch)
     if mask := load("mask"):
         found[Place("mask", 1)] = mask
     for rung, file in (("step", f"step-{followed}"), ("trajectory", f"trajectory-{followed}")):

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from keras_impl.layers import layers
-from keras_impl.runtime import floatx
+from keras_impl.runtime import check_backend, floatx
+from keras_impl.weights import variables
+from shared.layers import check_all_known
 
 
 def build(
@@ -27,12 +29,17 @@ def build(
         and of the output, as far as they are known.
 
     Raises:
-        ValueError: Keras needs input_shape.
+        ValueError: no such network, or one that cannot be taken.
     """
     with floatx(dtype):
         keras.utils.clear_session()  # or the layers' names count on
         keras.utils.set_random_seed(seed)
+        check_backend()
         model = factory()
+        if not isinstance(model, keras.Model):
+            raise ValueError(f"a keras.Model is needed, not {type(model).__name__}")
+        if model.built and len(model.inputs) != 1:
+            raise ValueError(f"one input is needed, not {len(model.inputs)}")
         if input_shape is None and model.built:
             input_shape = tuple(model.input_shape[1:])
         if input_shape is None or None in input_shape:
@@ -40,6 +47,13 @@ def build(
         kinds = [layer.kind for layer in layers(model)]
         whole = kinds[:1] == ["embedding"]
         output = model(np.zeros((2, *input_shape), "int64" if whole else dtype))
+        known = {id(variable) for variable in variables(model).values()}
+        check_all_known([v.path for v in model.weights if id(v) not in known])
+        if model.weights[0].dtype != dtype:
+            raise ValueError(
+                f"a new network in keras.config.floatx() ({dtype}) is needed from every call, "
+                f"not {model.weights[0].dtype}"
+            )
         return model, _switch_off_dropout(model), input_shape, tuple(output.shape[1:])
 
 
@@ -48,6 +62,8 @@ def _switch_off_dropout(model: Any) -> list[str]:
     found = []
     for layer in model._flatten_layers(include_self=False):
         for name in ("rate", "dropout", "recurrent_dropout"):
+            if isinstance(getattr(type(layer), name, None), property):
+                continue  # a recurrent layer shows its cell's
             if isinstance(getattr(layer, name, None), float) and getattr(layer, name) > 0:
                 setattr(layer, name, 0.0)
                 found.append(layer.name)

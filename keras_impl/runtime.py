@@ -1,6 +1,7 @@
 """What Keras 3 computes on in this process. Mirror: torch_impl/runtime.py."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import keras
@@ -15,6 +16,7 @@ def device_name(device: Device) -> str:
     Raises:
         InputError: "cuda" asked for, and the framework sees no such device.
     """
+    check_backend()
     if device == "cpu":
         return "cpu"
     backend = keras.backend.backend()
@@ -22,6 +24,13 @@ def device_name(device: Device) -> str:
     if not names:
         raise InputError(f"device must be one that Keras on {backend} sees, got {device!r}")
     return names[0]
+
+
+def check_backend() -> None:
+    """Raise InputError if Keras runs on another backend than this process was started for."""
+    asked, found = os.environ.get("KERAS_BACKEND"), keras.backend.backend()
+    if asked not in (None, found):
+        raise InputError(f"keras_backend must be what Keras runs on ({found}), got {asked!r}")
 
 
 def _tensorflow() -> list[str]:
@@ -48,15 +57,16 @@ def _torch() -> list[str]:
 
 @contextlib.contextmanager
 def floatx(dtype: str | None) -> Iterator[None]:
-    """Let Keras compute in `dtype` for a while; None leaves everything as it is.
+    """Let the framework's default floating-point type be `dtype` for a while; None changes nothing.
 
-    The dtype of the layers is not enough. Inputs, losses and learning rates are cast to the global
-    `floatx`. And on JAX and torch every operation turns float64 into float32, by a table that
-    Keras has no setting for; here float64 is taken out of it.
+    The dtype of the layers is not enough: what is made on the way has the default type, such as
+    losses, learning rates, a state of zeros.
     """
     before, narrowed = keras.config.floatx(), dtypes.BIT64_TO_BIT32_DTYPE["float64"]
     keras.config.set_floatx(dtype or before)
     if dtype == "float64":
+        # On JAX and torch every operation turns float64 into float32, by a table that Keras has no
+        # setting for: it is taken out of it.
         dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
     try:
         yield

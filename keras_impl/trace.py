@@ -54,20 +54,22 @@ def trace(
 @contextlib.contextmanager
 def _recorded(model: keras.Model, found: dict[str, Any]) -> Iterator[None]:
     """While it lasts, every layer with weights writes into `found` what it takes and makes."""
+    begun: list[Any] = []
     with contextlib.ExitStack() as patches:
         for layer in layers(model):
-            for method, function in _recorders(layer.kind, layer.name, layer.module, found):
+            for method, function in _recorders(layer.module, layer.name, layer.kind, begun, found):
                 patches.enter_context(patch.object(layer.module, method, function))
         yield
 
 
-def _recorders(kind: str, name: str, module: Any, found: dict[str, Any]) -> Iterator[Any]:
+def _recorders(module: Any, name: str, kind: str, begun: list[Any], found: dict) -> Iterator[Any]:
     """Methods of a layer, and what to put in their place."""
     call = module.call
 
     def recorded_call(x, *args, **kwargs):
-        if found:
+        if begun:
             found[f"{name}/input"] = x
+        begun.append(module)
         outputs = call(x, *args, **kwargs)
         if kind.endswith(("simple_rnn", "lstm", "gru")):
             found[f"{name}/h"] = _states(module, call, x, *args, **kwargs)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.config import InputError
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -23,3 +25,9 @@ class Layer:
 
     depth: str = ""
     """PyTorch only: the end of the names of its parameters, `_l0` for the first layer."""
+
+
+def check_all_known(others: list[str]) -> None:
+    """Raise InputError if a network has weights outside of the layers that are known."""
+    if others:
+        raise InputError(f"weights must belong to layers of known kinds, got {', '.join(others)}")

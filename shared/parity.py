@@ -46,7 +46,7 @@ class Difference:
     """The same, relative to the largest absolute value of the tensor that it should be."""
 
     ulps: float
-    """The same, in units in the last place of that value."""
+    """The same, in units in the last place of that value; of 1 where all are 0."""
 
     problem: str = ""
     """missing, shape or dtype: why there is nothing to subtract."""
@@ -129,7 +129,7 @@ def difference(name: str, actual: Trace, desired: Trace, gate: Gate) -> Differen
     largest = float(_distance(actual[name], should).max(initial=0))
     scale = float(np.abs(should[np.isfinite(should)]).max(initial=0))
     whole = not np.issubdtype(should.dtype, np.floating)
-    unit = 1.0 if whole else float(np.spacing(should.dtype.type(scale)))
+    unit = 1.0 if whole else float(np.spacing(should.dtype.type(scale or 1)))
     relative = 0.0 if largest == 0 else largest / scale if scale else math.inf
     ok = largest <= gate.allowed(should)
     return Difference(name, largest, relative, largest / unit, ok=ok)
@@ -214,11 +214,11 @@ def _distance(actual: np.ndarray, desired: np.ndarray) -> np.ndarray:
 def _axes(name: str, ndim: int) -> tuple[str, ...]:
     """What the axes of a tensor mean."""
     last = name.split("/")[-1]
-    if last in ("h", "input", "x"):
+    if last in ("h", "input", "x", "output"):
         return {2: ("row", "unit"), 3: ("row", "time step", "unit")}.get(ndim, _plain(ndim))
     if last in ("e", "alpha"):
         return "row", "time step"
-    if last in ("context", "output") and ndim == 2:
+    if last == "context":
         return "row", "unit"
     return _plain(ndim)
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-FILES = ["test_attention.py", "test_keras_conventions.py", "test_models.py", "test_training.py"]
+FILES = [
+    "test_attention.py",
+    "test_keras_conventions.py",
+    "test_layers.py",
+    "test_models.py",
+    "test_optimizer.py",
+    "test_trace.py",
+    "test_training.py",
+]
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

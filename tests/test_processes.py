@@ -86,6 +86,14 @@ def test_no_worker_outlives_the_block():
         os.kill(pid, 0)
 
 
+def test_worker_killed_before_it_does_anything_is_told():
+    with Workers() as workers:
+        workers.start("sleeper", CONFIG, sleep)
+        workers._processes["sleeper"].kill()
+        (message,) = workers.listen()
+    assert (message.kind, "code -9" in message.content) == ("crashed", True)
+
+
 def test_environment_follows_the_configuration():
     cpu, gpu = (
         framework_environment(TrainConfig(device=device, threads=threads))

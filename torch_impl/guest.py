@@ -6,8 +6,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_model
+from torch import nn
 
+from shared.layers import check_all_known
 from torch_impl.layers import layers
+from torch_impl.runtime import floatx
+from torch_impl.weights import tensors
 
 
 def build(
@@ -26,19 +30,26 @@ def build(
         and of the output, as far as they are known.
 
     Raises:
-        ValueError: Keras needs input_shape.
+        ValueError: no such network, or one that cannot be taken.
     """
-    torch.manual_seed(seed)
-    model = factory().to(getattr(torch, dtype))
-    dropped = _switch_off_dropout(model)
-    if input_shape is None:
-        return model, dropped, (), ()
-    kinds = [layer.kind for layer in layers(model)]
-    whole = kinds[:1] == ["embedding"]
-    with torch.no_grad():
-        rows = torch.zeros((2, *input_shape), dtype=torch.int64 if whole else getattr(torch, dtype))
-        output = model.eval()(rows)
-    return model, dropped, input_shape, tuple(output.shape[1:])
+    with floatx(dtype):
+        torch.manual_seed(seed)
+        model = factory()
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"a torch.nn.Module is needed, not {type(model).__name__}")
+        model.to(getattr(torch, dtype))
+        known = {id(tensor) for tensor in tensors(model)}
+        check_all_known([n for n, tensor in model.named_parameters() if id(tensor) not in known])
+        dropped = _switch_off_dropout(model)
+        if input_shape is None:
+            return model, dropped, (), ()
+        kinds = [layer.kind for layer in layers(model)]
+        whole = kinds[:1] == ["embedding"]
+        with torch.no_grad():
+            output = model.eval()(
+                torch.zeros((2, *input_shape), dtype=torch.int64 if whole else None)
+            )
+        return model, dropped, input_shape, tuple(output.shape[1:])
 
 
 def _switch_off_dropout(model: Any) -> list[str]:

@@ -59,7 +59,8 @@ def layers(model: Any, path: str = "") -> list[Layer]:
 def kind_of(module: Any) -> str | None:
     """The kind of a layer; None if it has none of its own."""
     kind = next((kind for cls, kind in KINDS.items() if isinstance(module, cls)), None)
-    return f"bidirectional {kind}" if getattr(module, "bidirectional", False) else kind
+    both = isinstance(core(module), nn.RNNBase) and core(module).bidirectional
+    return f"bidirectional {kind}" if kind and both else kind
 
 
 def core(module: Any) -> Any:

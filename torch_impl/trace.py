@@ -13,6 +13,7 @@ from torch import nn
 from shared.parity import Trace
 from torch_impl.layers import kind_of, layers
 from torch_impl.rnn import SimpleRNN
+from torch_impl.runtime import floatx
 from torch_impl.training import LOSSES
 from torch_impl.weights import read
 
@@ -39,13 +40,14 @@ def trace(
         inference mode; `loss` and, last layer first, `gradient/WEIGHT` and `gradient/x` in training
         mode.
     """
-    found: dict[str, Any] = {}
-    inputs, targets = torch.tensor(x), torch.tensor(y)
-    options = {} if mask is None else {"mask": torch.tensor(mask)}
-    with _recorded(model, found), torch.no_grad():
-        found["output"] = model.eval()(inputs, **options)
-    found |= _gradients(model, inputs, targets, options, LOSSES[loss])
-    return {name: np.array(value) for name, value in found.items()}
+    with floatx(str(next(model.parameters()).dtype).removeprefix("torch.")):
+        found: dict[str, Any] = {}
+        inputs, targets = torch.tensor(x), torch.tensor(y)
+        options = {} if mask is None else {"mask": torch.tensor(mask)}
+        with _recorded(model, found), torch.no_grad():
+            found["output"] = model.eval()(inputs, **options)
+        found |= _gradients(model, inputs, targets, options, LOSSES[loss])
+        return {name: np.array(value) for name, value in found.items()}
 
 
 @contextlib.contextmanager
@@ -54,20 +56,22 @@ def _recorded(model: nn.Module, found: dict[str, Any]) -> Iterator[None]:
     names: dict[Any, list[str]] = {}
     for layer in layers(model):
         names.setdefault(layer.module, []).append(layer.name)
+    begun: list[Any] = []
     with contextlib.ExitStack() as patches:
         for module, (first, *_, last) in ((m, [*n, n[-1]]) for m, n in names.items()):
-            for method, function in _recorders(kind_of(module), first, last, module, found):
+            for method, function in _recorders(module, first, last, begun, found):
                 patches.enter_context(patch.object(module, method, function))
         yield
 
 
-def _recorders(kind: Any, first: str, last: str, module: Any, found: dict) -> Iterator[Any]:
+def _recorders(module: Any, first: str, last: str, begun: list[Any], found: dict) -> Iterator[Any]:
     """Methods of a layer, and what to put in their place; `last` names the deepest layer in it."""
-    call = module.forward
+    call, kind = module.forward, kind_of(module)
 
     def recorded_call(x, *args, **kwargs):
-        if found:
+        if begun and not isinstance(module, nn.RNNCellBase):  # a cell is called for every step
             found[f"{first}/input"] = _like_keras(kind, module, x)
+        begun.append(module)
         outputs = call(x, *args, **kwargs)
         if isinstance(module, SimpleRNN | nn.RNNBase):
             found[f"{last}/h"] = _states(module, call, x, *args, **kwargs)

@@ -12,6 +12,7 @@ from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batch_order
 from shared.results import FitResult, Snapshot
 from torch_impl.optimizer import create_optimizer, follow_keras, get_state, set_state
+from torch_impl.runtime import floatx
 from torch_impl.weights import get_weights, set_weights
 
 LOSSES = {
@@ -53,38 +54,39 @@ def fit(
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
     losses, seconds, kept, wanted = [], [], {}, frozenset(snapshots)
-    model.to(config.device)
-    model.train()
-    optimizer = create_optimizer(model, config)
-    if start is not None:
-        if config.setup != "twin":
-            raise InputError(f"setup must be twin to go on from a start, got {config.setup!r}")
-        set_weights(model, start.weights)
-        set_state(model, optimizer, config, start.state)
     dtype = np.dtype(str(next(model.parameters()).dtype).removeprefix("torch."))
-    x = torch.tensor(data.train_x, device=config.device)
-    y = torch.tensor(data.train_y, device=config.device)
-    before = 0 if start is None else int(start.state.get("t", 0))
-    step = 0
-    for rows in torch.tensor(order, device=config.device):
-        begin = time.perf_counter()
-        total = torch.zeros((), dtype=getattr(torch, dtype.name), device=config.device)
-        for batch in torch.split(rows, config.batch_size):
-            step += 1
-            if config.setup == "twin":
-                follow_keras(optimizer, before + step, config, dtype)
-            optimizer.zero_grad()
-            loss = LOSSES[config.loss](model(x[batch]), y[batch])
-            loss.backward()
-            optimizer.step()
-            total += loss.detach() * len(batch)
-            if step in wanted:
-                state = get_state(model, optimizer, config)
-                kept[step] = Snapshot(get_weights(model), state)
-        losses.append(total.item() / len(rows))
-        seconds.append(time.perf_counter() - begin)
-        if progress:
-            progress(len(losses), losses[-1])
+    with floatx(dtype.name):
+        model.to(config.device)
+        model.train()
+        optimizer = create_optimizer(model, config)
+        if start is not None:
+            if config.setup != "twin":
+                raise InputError(f"setup must be twin to go on from a start, got {config.setup!r}")
+            set_weights(model, start.weights)
+            set_state(model, optimizer, config, start.state)
+        x = torch.tensor(data.train_x, device=config.device)
+        y = torch.tensor(data.train_y, device=config.device)
+        before = 0 if start is None else int(start.state.get("t", 0))
+        step = 0
+        for rows in torch.tensor(order, device=config.device):
+            begin = time.perf_counter()
+            total = torch.zeros((), device=config.device)
+            for batch in torch.split(rows, config.batch_size):
+                step += 1
+                if config.setup == "twin":
+                    follow_keras(optimizer, before + step, config, dtype)
+                optimizer.zero_grad()
+                loss = LOSSES[config.loss](model(x[batch]), y[batch])
+                loss.backward()
+                optimizer.step()
+                total += loss.detach() * len(batch)
+                if step in wanted:
+                    state = get_state(model, optimizer, config)
+                    kept[step] = Snapshot(get_weights(model), state)
+            losses.append(total.item() / len(rows))
+            seconds.append(time.perf_counter() - begin)
+            if progress:
+                progress(len(losses), losses[-1])
     return FitResult(
         weights=get_weights(model),
         state=get_state(model, optimizer, config),

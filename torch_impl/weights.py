@@ -105,6 +105,12 @@ def write(model: nn.Module, weights: Weights, of: Of = lambda tensor: tensor) ->
             row.view(of)[..., row.gates] = torch.tensor(part)
 
 
+def tensors(model: nn.Module) -> list[torch.Tensor]:
+    """All that the canonical weights stand for, second biases included."""
+    found = [row.tensor for rows in variables(model).values() for row in rows]
+    return found + [bias for _, bias in _second_biases(model)]
+
+
 def _recurrent(kind: str, module: Any, start: str, suffix: str) -> dict[str, list[Variable]]:
     """The variables of one layer and direction of a recurrent module."""
     gates: Any = slice(None)  # LSTM: i, f, g, o here, i, f, c, o in Keras
