@@ -3,14 +3,15 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.ladder import ROWS, Climber, as_data, ascend
+from benchmarks.cases import ROWS, as_data
+from benchmarks.ladder import Climber, ascend
 from benchmarks.processes import Send
 from shared.config import Dtype, InputError
 from shared.fibonacci import Data, batch_order
@@ -34,6 +35,8 @@ class Guest:
     output_shape: tuple[int, ...] = ()
     names: tuple[tuple[str, str], ...] = ()
     """(own name, name that all workers use) of every layer with weights."""
+    weights: tuple[str, ...] = ()
+    """Own names of all weights."""
     start: Path | None = None
     """Where the weights to start from are, under the names that all workers use."""
     donor: Path | None = None
@@ -112,22 +115,33 @@ class Guest:
 
     def shared(self, trace: Trace) -> Trace:
         """A trace with the names that all workers use."""
-        return renamed(trace, dict(self.names))
+        return renamed(trace, dict(self.names), self.weights)
 
     def own(self, trace: Trace) -> Trace:
         """A trace with the names that this worker's network uses."""
-        return renamed(trace, {theirs: own for own, theirs in self.names})
+        weights = self.shared(dict.fromkeys(self.weights, np.zeros(0)))
+        return renamed(trace, {shared: own for own, shared in self.names}, weights)
 
 
-def renamed(trace: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """A trace with other names of layers: the last part but one of a key, or before a direction."""
+def renamed(
+    trace: dict[str, Any], names: dict[str, str], weights: Collection[str]
+) -> dict[str, Any]:
+    """A trace with other names of layers.
+
+    Args:
+        trace: keys end in the name of a weight, or are LAYER/input, LAYER/h and the like.
+        names: layer → its other name.
+        weights: names of all weights, as they are in the trace: they tell where a layer's name
+            begins, whatever users call their layers.
+    """
     found = {}
     for key, array in trace.items():
         parts = key.split("/")
-        layer = len(parts) - 2
-        if layer > 0 and parts[layer] in ("forward", "backward") and parts[layer - 1] in names:
-            layer -= 1
-        if layer >= 0 and parts[-1] not in ("t", "x"):
+        ends = ("/".join(parts[start:]) for start in range(len(parts)))
+        layer = next((start for start, end in enumerate(ends) if end in weights), None)
+        if layer is None and parts[-1] in ("input", "h", "e", "alpha", "context"):
+            layer = 0
+        if layer is not None:
             parts[layer] = names.get(parts[layer], parts[layer])
         found["/".join(parts)] = array
     return found

@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ascent import Ascent, Plan
-from benchmarks.ladder import Case, climb, follows
+from benchmarks.cases import Case, follows
+from benchmarks.ladder import climb
 from benchmarks.mutants import MUTANTS
+from benchmarks.places import alone, expected, received, rmsprop_on_paper
 from benchmarks.proof import arrivals, close_record, open_record
 from benchmarks.scores import screen
-from benchmarks.verdict import Verdict, alone, expected, received, rmsprop_on_paper
+from benchmarks.verdict import Verdict
 from shared.config import MODELS
 from shared.parity import RUNGS
 

@@ -1,130 +1,22 @@
 """What a twin does on the ladder, in a process of its own: every rung, written to files.
 
-A trace goes to `FOLDER/WORKER/MODEL-DTYPE/RUNG.safetensors`. `verdict.py` compares the files.
+A trace goes to `FOLDER/WORKER/MODEL-DTYPE/RUNG.safetensors`; `places.py` reads them.
 """
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler
 
+from benchmarks.cases import BATCH, follows, snapshot_steps
 from benchmarks.mutants import applied
 from benchmarks.processes import Send
-from shared.config import OPTIMIZERS, DataConfig, Dtype, ModelConfig, TrainConfig
-from shared.fibonacci import Data, batch_order, load_fibonacci
+from shared.config import OPTIMIZERS, TrainConfig
+from shared.fibonacci import Data
 from shared.parity import Trace, load_trace, save_trace
 from shared.results import FitResult, Snapshot
-from shared.weights import Weights, random_weights
-
-LANDMARKS = (1, 10, 100, 1000)
-"""Steps of the trajectory that have a row of their own; the last one has one, too."""
-
-ROWS, BATCH = 28, 7
-"""Rows of the small rungs, and rows in a batch of them."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is climbed with: one of our networks, in a floating-point type, from a random start."""
-
-    model: str
-    dtype: Dtype
-    steps: int
-    """Steps of the trajectory."""
-    seed: int
-    mutant: str = ""
-    """A name in MUTANTS: climb as this wrong port."""
-
-    loss = "mse"
-    batch_size = 1
-    """Rows in a step of the trajectory."""
-
-    @property
-    def name(self) -> str:
-        """MODEL-DTYPE, and the mutant if there is one."""
-        return f"{self.correct.name}-{self.mutant}" if self.mutant else f"{self.model}-{self.dtype}"
-
-    @property
-    def correct(self) -> "Case":
-        """The same without a mutant."""
-        return replace(self, mutant="")
-
-    @property
-    def small(self) -> ModelConfig:
-        """The network of the small rungs: no two of its sizes are equal, so no axis hides."""
-        return ModelConfig(
-            model=self.model, units=4, dense_units=2, time_steps=5, features=3, dtype=self.dtype
-        )
-
-    def start(self, config: ModelConfig) -> Weights:
-        """Random weights without a zero: the same numbers in either type."""
-        weights = random_weights(replace(config, dtype="float32"), self.seed)
-        return {name: array.astype(self.dtype) for name, array in weights.items()}
-
-    def fresh(self, package: Any) -> Any:
-        """The small network with the weights that the framework gives it."""
-        return package.create_model(self.small, "native", self.seed)
-
-    def empty(self, package: Any) -> Any:
-        """A small network to load weights into."""
-        return package.create_model(self.small)
-
-    def short(self, package: Any) -> Any:
-        """The small network with its start."""
-        model = self.empty(package)
-        package.set_weights(model, self.start(self.small))
-        return model
-
-    def long(self, package: Any) -> Any:
-        """The network of the trajectory, the tutorial's, with its start."""
-        config = ModelConfig(model=self.model, dtype=self.dtype)
-        model = package.create_model(config)
-        package.set_weights(model, self.start(config))
-        return model
-
-    def rows(self) -> tuple[Data, np.ndarray | None]:
-        """Random rows, and a mask for them: some steps are masked, of one row all."""
-        generator = np.random.default_rng(self.seed)
-        config = self.small
-        x = generator.normal(size=(ROWS, *config.input_shape)).astype("float32")
-        y = generator.uniform(-0.9, 0.9, (ROWS, config.dense_units)).astype("float32")
-        mask = generator.uniform(size=x.shape[:2]) < 0.6
-        mask[2] = False
-        return as_data(x.astype(self.dtype), y.astype(self.dtype)), mask
-
-    def sequence(self) -> tuple[Data, np.ndarray]:
-        """The tutorial's data, and its rows in the order of the trajectory."""
-        data = load_fibonacci(DataConfig(dtype="float32"))
-        data = as_data(data.train_x.astype(self.dtype), data.train_y.astype(self.dtype))
-        rows = len(data.train_x)
-        return data, batch_order(rows, -(-self.steps // rows), self.seed).ravel()[: self.steps]
-
-    def shared(self, trace: Trace) -> Trace:
-        """A trace with the names that all workers use."""
-        return trace
-
-    def own(self, trace: Trace) -> Trace:
-        """A trace with the names that this worker's network uses."""
-        return trace
-
-
-def snapshot_steps(steps: int) -> list[int]:
-    """Where on a trajectory to look: all of the first 100 steps, then every 5 %; the landmarks."""
-    found = {*range(1, 101), *LANDMARKS, steps, steps // 2}
-    step = 100.0
-    while step < steps:
-        found.add(int(step))
-        step *= 1.05
-    return sorted(step for step in found if 0 < step <= steps)
-
-
-def follows(keras_backend: str, dtype: str) -> str:
-    """The backend whose rounding PyTorch is to follow; in float32 there is no difference."""
-    return "tensorflow" if (keras_backend, dtype) == ("tensorflow", "float64") else "jax"
 
 
 def climb(
@@ -256,11 +148,6 @@ class Climber:
     def save(self, name: str, trace: Trace) -> None:
         """Write one file."""
         save_trace(self.folder / f"{name}.safetensors", self.case.shared(trace))
-
-
-def as_data(x: np.ndarray, y: np.ndarray) -> Data:
-    """Training rows, and none to test."""
-    return Data(x, y, x[:0], y[:0], MinMaxScaler())
 
 
 def trajectory(result: FitResult) -> Trace:

@@ -143,9 +143,8 @@ class PairReport:
         """Print it all."""
         console = Console()
         layers = ", ".join(f"{kind} ({ours} – {theirs})" for kind, ours, theirs in self.layers)
-        saved = f"Ported weights: {self.record['saved']}" + " (not every gate holds)" * (
-            not self.ok
-        )
+        holds = "" if self.ok else " (not every gate holds)"
+        saved = f"Ported weights: {self.record['saved']}{holds}"
         lines = ["", f"Layers, Keras – PyTorch: {layers}", *self.differences]
         for text in lines + [saved] * bool(self.record["saved"]):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -194,15 +193,16 @@ class Meeting:
         self.layers = pair_layers(keras["layers"], torch["layers"])
         self.differences = [*settings(keras, torch, self.layers)]
         names = {"keras": [], "torch": [(theirs, ours) for _, ours, theirs in self.layers]}
-        check_shapes(
-            keras["shapes"], renamed(torch["shapes"], dict(names["torch"])), self.differences
-        )
+        shapes = renamed(torch["shapes"], dict(names["torch"]), torch["shapes"])
+        check_shapes(keras["shapes"], shapes, self.differences)
+        weights = {"keras": tuple(keras["shapes"]), "torch": tuple(torch["shapes"])}
         for twin, guest in self.guests.items():
             self.guests[twin] = replace(
                 guest,
                 input_shape=keras["input_shape"],
                 output_shape=keras["output_shape"],
                 names=tuple(names[twin]),
+                weights=weights[twin],
                 start=self.folder / "start.safetensors",
                 donor=self.folder / "donor.safetensors",
             )

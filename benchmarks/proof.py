@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ascent import Ascent, Plan, title
-from benchmarks.ladder import Case, climb, follows
-from benchmarks.processes import no_interrupt
-from benchmarks.scores import save_growth, show
-from benchmarks.verdict import (
+from benchmarks.cases import Case, follows
+from benchmarks.ladder import climb
+from benchmarks.places import (
     Place,
     Traces,
-    Verdict,
     alone,
     defined,
     expected,
-    own_errors,
     received,
     rmsprop_on_paper,
 )
+from benchmarks.processes import no_interrupt
+from benchmarks.scores import save_growth, show
+from benchmarks.verdict import Verdict, own_errors
 from shared.config import InputError
 from shared.results import environment, write_json
 

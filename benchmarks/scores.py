@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.verdict import Place, Verdict
+from benchmarks.places import Place
+from benchmarks.verdict import Verdict
 from shared.config import InputError
 from shared.parity import RUNGS, Divergence, gate
 
@@ -140,8 +141,8 @@ def sentence(record: dict[str, Any]) -> str:
     rows = [row for row in record["rows"] if row["gate"] is not None]
     failed = [row for row in rows if not row["ok"]]
     text = f"{len(rows) - len(failed):,} of {len(rows):,} comparisons within their gates."
-    known = {row["problem"] for row in record["rows"] if row["gate"] is None and row["problem"]}
-    text += "".join(f" ≠: no gate; {why}." for why in known)
+    known = [row["problem"] for row in record["rows"] if row["gate"] is None and row["ok"]]
+    text += "".join(f" ≠: {why}." for why in dict.fromkeys(known))
     if record["failures"]:
         text += f" Not or only partly checked: {', '.join(record['failures'])}."
     if record["status"] == "interrupted":

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from benchmarks.ladder import BATCH, LANDMARKS, Case, snapshot_steps
-from shared import reference
-from shared.config import OPTIMIZERS
+from benchmarks.cases import LANDMARKS
+from benchmarks.places import Place, Traces
 from shared.parity import (
     Difference,
     Divergence,
@@ -18,7 +16,6 @@ from shared.parity import (
     difference,
     first_divergence,
     gate,
-    load_trace,
 )
 
 UNBRIDGEABLE = {
@@ -36,26 +33,6 @@ PHASES = {"weights": "copying", "step": "update", "trajectory": "update", "hand-
 
 HEADROOM = 8
 """Two correct computations may differ by some times the error that each of them has."""
-
-
-class Place(NamedTuple):
-    """Where on the ladder a trace was taken."""
-
-    rung: str
-    step: int
-    """Training step after which it was taken, from 1; 0 before the first."""
-    note: str = ""
-    """The optimizer, or where weights came from."""
-
-    @property
-    def line(self) -> str:
-        """What a table calls it."""
-        if self.rung == "trajectory":
-            return f"trajectory, step {self.step:,}"
-        return f"{self.rung}, {self.note}" if self.rung == "step" else self.rung
-
-
-Traces = dict[Place, Trace]
 
 
 @dataclass
@@ -182,112 +159,6 @@ def judge(place: Place, name: str, dtype: str) -> Gate | None:
     if name.startswith("gradient/"):
         return gate("gradients", dtype)
     return gate(place.rung, dtype, place.step)
-
-
-def expected(steps: int, masked: bool) -> list[Place]:
-    """All places on the ladder of a twin that has come to its top alone."""
-    places = [Place("weights", 0), Place("forward", 1), Place("loss", 1), Place("gradients", 1)]
-    places += [Place("mask", 1)] * masked
-    places += [Place("step", step, name) for name in OPTIMIZERS for step in (1, 2, 3)]
-    return places + [Place("trajectory", step) for step in snapshot_steps(steps)]
-
-
-def rmsprop_on_paper(traces: Traces) -> Traces:
-    """PyTorch's traces, with the first step of RMSprop as Keras would have taken it.
-
-    PyTorch moved a weight by lr · g / (√v + ε), Keras moves it by lr · g / √(v + ε).
-    """
-    place = Place("step", 1, "rmsprop")
-    if place not in traces or Place("weights", 0) not in traces:
-        return traces
-    start, after = traces[Place("weights", 0)], dict(traces[place])
-    for name, weights in start.items():
-        if f"v/{name}" in after and name in after:
-            old, v = weights.astype(np.float64), after[f"v/{name}"].astype(np.float64)
-            ratio = (np.sqrt(v) + 1e-7) / np.sqrt(v + 1e-7)
-            moved = (old - after[name]) * ratio
-            after[name] = (old - moved).astype(weights.dtype)
-    return traces | {place: after}
-
-
-def alone(folder: Path, followed: str) -> Traces:
-    """What a worker wrote of a case before it met the others; what is not there is left out."""
-    found: Traces = {}
-
-    def load(name: str) -> Trace:
-        path = folder / f"{name}.safetensors"
-        return load_trace(path) if path.exists() else {}
-
-    if weights := load("weights"):
-        found[Place("weights", 0)] = weights
-    if (trace := load("trace")) and (epoch := load("loss")):
-        found |= split(trace, epoch)
-    if mask := load("mask"):
-        found[Place("mask", 1)] = mask
-    for rung, file in (("step", f"step-{followed}"), ("trajectory", f"trajectory-{followed}")):
-        for key, array in load(file).items():
-            first, rest = key.split("/", 1)
-            if rung == "step":
-                step, name = rest.split("/", 1)
-                place = Place("step", int(step), first)
-            else:
-                place, name = Place("trajectory", int(first)), rest
-            found.setdefault(place, {})[name] = array
-    return found
-
-
-def split(trace: Trace, epoch: Trace) -> Traces:
-    """The trace of a batch, and the loss of an epoch, on three rungs."""
-    gradients = {name: array for name, array in trace.items() if name.startswith("gradient/")}
-    forward = {n: a for n, a in trace.items() if n != "loss" and n not in gradients}
-    return {
-        Place("forward", 1): forward,
-        Place("loss", 1): {"loss": trace["loss"], **epoch},
-        Place("gradients", 1): gradients,
-    }
-
-
-def received(folder: Path, theirs: Path, followed: str) -> tuple[Traces, Traces]:
-    """What a worker made of a partner's weights and state, and what the partner has itself."""
-    partner = theirs.parent.name
-    actual, desired = {}, {}
-    for rung in ("weights", "hand-off"):
-        path = folder / f"{rung}-{partner}.safetensors"
-        if not path.exists():
-            continue
-        if rung == "weights":
-            place, should = Place(rung, 0, partner), load_trace(theirs / "born.safetensors")
-        else:
-            whole = [p for p in alone(theirs, followed).items() if p[0].rung == "trajectory"]
-            place, should = Place(rung, whole[-1][0].step, partner), whole[-1][1]
-        actual[place], desired[place] = load_trace(path), should
-    return actual, desired
-
-
-def defined(case: Case) -> Traces:
-    """What the definition in NumPy says of a case, in float64."""
-    config, weights = case.small, case.start(case.small)
-    data, mask = case.rows()
-    x, y = data.train_x[:BATCH], data.train_y[:BATCH]
-
-    def traced(mask: np.ndarray | None) -> Trace:
-        found = reference.forward(config, weights, x, mask)
-        gradients = reference.gradients(config, weights, x, y, mask)
-        order = [*reversed([name for name in gradients if name != "x"]), "x"]
-        return {
-            **found,
-            "loss": np.array(((found["output"] - y) ** 2).mean()),
-            **{f"gradient/{name}": gradients[name] for name in order},
-        }
-
-    output = reference.forward(config, weights, data.train_x[:23])["output"]
-    epoch = {"loss of an epoch": np.array([((output - data.train_y[:23]) ** 2).mean()])}
-    assert mask is not None
-    return {
-        Place("weights", 0): weights,
-        **split(traced(None), epoch),
-        Place("mask", 1): traced(mask[:BATCH]),
-    }
 
 
 def own_errors(single: Traces, double: Traces) -> dict[Any, float]:

@@ -13,9 +13,11 @@ import psutil
 import pytest
 from test_run_ends import without  # noqa: F401  a fixture
 
+from benchmarks.cases import Case, snapshot_steps
 from benchmarks.cli import main
-from benchmarks.ladder import Case, snapshot_steps
-from benchmarks.verdict import Place, Verdict, alone, defined, judge, own_errors, split
+from benchmarks.places import Place, alone, defined, expected, rmsprop_on_paper, split
+from benchmarks.scores import cell
+from benchmarks.verdict import Verdict, judge, own_errors
 from shared.config import MODELS, OPTIMIZERS
 from shared.parity import RUNGS, gate
 
@@ -49,7 +51,8 @@ def test_every_comparison_holds_its_gate(certificate):
     for row in certificate["rows"]:
         assert row["ok"], row
         if row["gate"] is None:
-            assert row["optimizer"] == "rmsprop" and "√(v + ε)" in row["problem"]
+            assert row["optimizer"] == "rmsprop" and row["step"] > 1
+            assert "√(v + ε)" in row["problem"]
             continue
         value = row["max_rel"] if row["relative"] else row["max_abs"]
         assert value <= row["gate"] <= 1e-13
@@ -132,7 +135,13 @@ def test_own_float32_error_stands_beside_the_gate(tmp_path, capsys):
         ("--json /", "json must be a file in a folder that is there"),
         ("--figure growth.doc", "figure must end in .png, .svg or .pdf, got 'growth.doc'"),
         ("--keras a:b", "keras and torch must be given together"),
-        ("--keras a:b --torch a:b --mutants", "mutants is about our own networks"),
+        ("--keras a:b --torch a:b --mutants", "mutants is about our own networks, got True"),
+        ("--keras a:b --torch a:b --dtype float32", "dtype is about our own networks"),
+        ("--loss mae", "loss is about keras and torch, got 'mae'"),
+        ("--from torch", "from is about keras and torch, got 'torch'"),
+        ("--save x.safetensors", "save is about keras and torch"),
+        ("--full --steps 7", "steps cannot be chosen with full, got 7"),
+        ("--mutants --model rnn", "model cannot be chosen with mutants, got 'rnn'"),
         ("--dtype float16", "--dtype"),
         ("--keras-backend mxnet", "--keras-backend"),
     ],
@@ -249,13 +258,58 @@ def test_each_rung_can_fail(rung):
     assert pair["rung"] == rung and parted.tensor == name
 
 
-def test_what_is_missing_fails():
-    actual = climbed()
-    del actual[Place("gradients", 1)]
+@pytest.mark.parametrize("side", ["actual", "desired", "both"])
+def test_what_is_missing_fails(side):
+    traces = {"actual": climbed(), "desired": climbed()}
+    places = list(climbed())
+    for name in traces:
+        if side in (name, "both"):
+            del traces[name][Place("gradients", 1)]
     verdict = Verdict()
-    verdict.add(PAIR, actual, climbed(), {})
-    assert not verdict.ok
-    assert all(row["problem"] == "missing" for row in verdict.rows if not row["ok"])
+    verdict.add(PAIR, traces["actual"], traces["desired"], {}, expected=places)
+    bad = [row for row in verdict.rows if not row["ok"]]
+    assert bad and {row["rung"] for row in bad} == {"gradients"}
+    assert {row["problem"] for row in bad} <= {"missing", "not expected"}
+    assert verdict.divergences[0][1].problem
+
+
+def test_all_places_are_expected():
+    places = expected(24_780, masked=True)
+    assert {place.rung for place in places} == {*RUNGS} - {"hand-off"}
+    assert {place.note for place in places if place.rung == "step"} == {*OPTIMIZERS}
+    assert {1, 10, 100, 1000, 24_780} <= {p.step for p in places if p.rung == "trajectory"}
+    assert Place("mask", 1) not in expected(100, masked=False)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_has_no_gate_must_be_a_number(value):
+    place = Place("step", 2, "rmsprop")
+    for one, other, ok in ((1.0, 2.0, True), (value, 2.0, False), (1.0, value, False)):
+        verdict = Verdict()
+        traces = ({place: {"rnn/kernel": np.array([v])}} for v in (one, other))
+        verdict.add(PAIR, *traces, {})
+        assert verdict.ok == ok
+
+
+def test_first_step_of_rmsprop_is_held_to_its_formula():
+    generator = np.random.default_rng(0)
+    start, g = generator.normal(size=5), generator.normal(size=5) * 1e-3
+    v, lr = 0.1 * g**2, 0.01
+    place, weights = Place("step", 1, "rmsprop"), {Place("weights", 0): {"w": start}}
+    keras = weights | {place: {"v/w": v, "w": start - lr * g / np.sqrt(v + 1e-7)}}
+    for rate, ok in ((lr, True), (10 * lr, False)):
+        torch = weights | {place: {"v/w": v, "w": start - rate * g / (np.sqrt(v) + 1e-7)}}
+        assert abs(torch[place]["w"] - keras[place]["w"]).max() > 1e-4
+        verdict = Verdict()
+        verdict.add(PAIR, keras, rmsprop_on_paper(torch), {})
+        assert verdict.ok == ok
+
+
+def test_a_failed_gate_is_never_shown_as_known():
+    row = {"gate": None, "relative": False, "max_abs": 0.1, "max_rel": 0.1, "ok": True}
+    assert cell([row]).endswith("≠")
+    assert cell([row, row | {"gate": 1e-9, "ok": False}]).endswith("✗")
+    assert cell([row | {"gate": 1.0}]).endswith("✓")
 
 
 def test_nothing_compared_is_not_a_proof():
@@ -301,11 +355,10 @@ def test_own_error_is_the_distance_of_the_two_types():
 
 def test_only_rmsprop_goes_without_a_gate():
     for optimizer in OPTIMIZERS:
-        for name in ("rnn/kernel", "v/rnn/kernel", "t"):
+        for name in ("rnn/kernel", "v/rnn/kernel", "t", "tower/kernel"):
             for step in (1, 2):
                 known = judge(Place("step", step, optimizer), name, "float64") is None
-                kept = step == 1 and name != "rnn/kernel"
-                assert known == (optimizer == "rmsprop" and not kept)
+                assert known == (optimizer == "rmsprop" and step > 1)
 
 
 def test_files_that_are_not_there_are_left_out(tmp_path):

@@ -129,19 +129,18 @@ def test_carried_over_weights_give_the_same_output(name, source):
     if source == "keras":
         weights = noisy(keras_impl.get_weights(model))
     else:
-        weights = renamed(noisy(torch_impl.get_weights(port)), to_keras)
+        weights = noisy(torch_impl.get_weights(port))
+        weights = renamed(weights, to_keras, weights)
     keras_impl.set_weights(model, weights)
-    torch_impl.set_weights(port, renamed(weights, to_torch))
+    torch_impl.set_weights(port, renamed(weights, to_torch, weights))
     x = np.random.default_rng(1).normal(size=(5, 8, 3))
     port.eval()
     ours, theirs = keras_impl.predict(model, x), torch_impl.predict(port, x)
     assert ours.dtype == theirs.dtype == np.float64
     scale = max(1, abs(ours).max())
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-14 * scale)
-    for weights_again in (
-        keras_impl.get_weights(model),
-        renamed(torch_impl.get_weights(port), to_keras),
-    ):
+    back = torch_impl.get_weights(port)
+    for weights_again in (keras_impl.get_weights(model), renamed(back, to_keras, back)):
         assert weights_again.keys() == weights.keys()
         for key, array in weights.items():
             np.testing.assert_array_equal(weights_again[key], array, err_msg=key)
@@ -170,9 +169,29 @@ def test_gates_in_another_order_would_be_seen(kind):
     blocks = np.split(kernel, gates, -1)
     keras_impl.set_weights(model, weights)
     wrong = weights | {f"{start}/kernel": np.concatenate([blocks[1], blocks[0], *blocks[2:]], -1)}
-    torch_impl.set_weights(port, renamed(wrong, {start: "0"}))
+    torch_impl.set_weights(port, renamed(wrong, {start: "0"}, wrong))
     x = np.random.default_rng(1).normal(size=(5, 8, 3))
     assert abs(keras_impl.predict(model, x) - torch_impl.predict(port, x)).max() > 1e-3
+
+
+def test_layers_may_have_any_name():
+    names = {"v": "a", "m": "b", "backward": "c", "0": "d"}
+    weights = ["v/kernel", "m/forward/kernel", "backward/bias", "0/kernel"]
+    for own, shared in (
+        ("v/kernel", "a/kernel"),
+        ("m/forward/kernel", "b/forward/kernel"),
+        ("v/v/kernel", "v/a/kernel"),
+        ("m/backward/bias", "m/c/bias"),
+        ("adam/1/v/0/kernel", "adam/1/v/d/kernel"),
+        ("adam/0/t", "adam/0/t"),
+        ("state/v/m/forward/kernel", "state/v/b/forward/kernel"),
+        ("gradient/backward/bias", "gradient/c/bias"),
+        ("gradient/x", "gradient/x"),
+        ("0/input", "d/input"),
+        ("m/h", "b/h"),
+        ("output", "output"),
+    ):
+        assert renamed({own: 1}, names, weights) == {shared: 1}
 
 
 def test_unknown_layers_are_named(twin):

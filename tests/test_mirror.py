@@ -23,7 +23,7 @@ KERAS_ONLY = {
     ("attention.py", "Attention.compute_output_shape"),
     ("attention.py", "Attention.get_config"),
     ("rnn.py", "__all__"),  # Keras's own layer is only handed on
-    ("runtime.py", "floatx"),  # float64 needs more than the layers' dtype
+    ("runtime.py", "check_backend"),  # PyTorch is its own
     ("training.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
 }
 TORCH_ONLY = {
@@ -39,6 +39,7 @@ TORCH_ONLY = {
     ("weights.py", "Of"),
     ("weights.py", "Variable"),  # transposed, gates in another order
     ("weights.py", "read"),
+    ("weights.py", "tensors"),  # second biases too
     ("weights.py", "write"),
 }
 DIFFER = {

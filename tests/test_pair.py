@@ -99,13 +99,13 @@ def test_what_weights_cannot_mend_is_named_and_fails_on_its_rung(tmp_path, capsy
         if not row["ok"] and row["dtype"] == "float64":
             failed.setdefault(row["rung"], set()).add(row["tensor"])
     assert not {"weights", "forward", "loss", "gradients"} & failed.keys()
-    # Two trained biases move twice as far; the running variance is another.
-    assert {"lstm/bias", "batch_normalization/moving_variance"} <= failed["step"]
-    assert "batch_normalization/moving_mean" not in {
-        row["tensor"]
-        for row in record["rows"]
-        if not row["ok"] and row["rung"] == "step" and row["step"] == 1
-    }
+    # Two trained biases move twice as far; the running variance is known to be another.
+    assert "lstm/bias" in failed["step"]
+    first = [row for row in record["rows"] if row["rung"] == "step" and row["step"] == 1]
+    assert "batch_normalization/moving_mean" not in {r["tensor"] for r in first if not r["ok"]}
+    variances = [r for r in first if r["tensor"] == "batch_normalization/moving_variance"]
+    assert len(variances) == 8 and all(r["gate"] is None and r["ok"] for r in variances)
+    assert all(r["max_abs"] > 1e-5 and "unbiased" in r["problem"] for r in variances)
     shown = capsys.readouterr().out
     assert "trained biases is 1 in Keras and 2 in PyTorch" in shown
     assert "requires_grad_(False)" in shown
@@ -119,6 +119,7 @@ def test_what_weights_cannot_mend_is_named_and_fails_on_its_rung(tmp_path, capsy
         ("keras_small", "torch_other", [], "lstm (lstm), batch_norm (batch_normalization), dense"),
         ("keras_old_gru", "torch_gru", [], "reset_after=True in Keras"),
         ("fails", "torch_gru", [], "got RuntimeError: two lines"),
+        ("keras_small", "torch_own_weight", [], "layers of known kinds, got scale"),
         ("nothing", "torch_gru", [], "must have the function nothing"),
         ("number", "torch_gru", [], "must be a function, got int"),
         ("keras_small", "torch_small", ["--input-shape", "5", "9"], "must make a network that"),
@@ -132,6 +133,24 @@ def test_what_cannot_be_compared_is_said_in_one_line(capsys, ours, theirs, optio
     assert check(ours, theirs, *options) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(errors) == 1 and message in errors[0], errors
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "tensor"),
+    [
+        ("keras_masked", "torch_unmasked", "gru/h"),
+        ("keras_bidirectional", "torch_nan", "gradient/bidirectional"),
+    ],
+)
+def test_faults_that_hide_are_found(tmp_path, ours, theirs, tensor):
+    """In padding, and in a gradient that is NaN: a failed gate, not bad input."""
+    certificate = tmp_path / "c.json"
+    assert check(ours, theirs, "--json", certificate) == 1
+    record = json.loads(certificate.read_text())
+    bad = [row["tensor"] for row in record["rows"] if not row["ok"]]
+    assert any(name.startswith(tensor) for name in bad)
+    good = [row for row in record["rows"] if row["rung"] == "weights"]
+    assert good and all(row["ok"] for row in good)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,28 @@ def test_environment_follows_the_configuration():
         assert variables["JAX_ENABLE_X64"] == "1"
 
 
+def test_backend_is_set_before_a_script_imports_anything(tmp_path):
+    """A worker runs the script's own imports first: they must not find the parent's backend."""
+    (tmp_path / "script.py").write_text(
+        "import os, sys; sys.path[:0] = ['tests', '.']\n"
+        "SEEN = os.environ.get('KERAS_BACKEND')\n"
+        "from test_processes import *\n"
+        "def tell(send, receive): send('seen', SEEN)\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers() as workers:\n"
+        "        workers.start('a', TrainConfig(keras_backend='jax'), tell)\n"
+        "        print(next(workers.listen()).content, os.environ['KERAS_BACKEND'])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, tmp_path / "script.py"],
+        env=os.environ | {"KERAS_BACKEND": "torch"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == ["jax", "torch"]
+
+
 def threads(send, receive):
     import torch
 
