@@ -63,7 +63,9 @@ def floatx(dtype: str | None) -> Iterator[None]:
     losses, learning rates, a state of zeros.
     """
     before, narrowed = keras.config.floatx(), dtypes.BIT64_TO_BIT32_DTYPE["float64"]
+    policy = keras.config.dtype_policy()
     keras.config.set_floatx(dtype or before)
+    keras.config.set_dtype_policy(dtype or policy)  # made from floatx once, and then kept
     if dtype == "float64":
         # On JAX and torch every operation turns float64 into float32, by a table that Keras has no
         # setting for: it is taken out of it.
@@ -72,4 +74,5 @@ def floatx(dtype: str | None) -> Iterator[None]:
         yield
     finally:
         keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(policy)
         dtypes.BIT64_TO_BIT32_DTYPE["float64"] = narrowed
