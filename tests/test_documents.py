@@ -1,9 +1,12 @@
 """What the documents say is what the project is."""
 
+import json
 import re
 from pathlib import Path
 
-from benchmarks.readme import filled_documents
+from benchmarks.check import TUTORIAL_STEPS
+from benchmarks.readme import CHECK, filled_documents
+from shared.config import MODELS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -52,3 +55,19 @@ def test_every_difference_names_a_test_that_exists():
         match = re.search(r"`(test_\w+\.py)::(test_\w+)` \|$", row)
         assert match, row
         assert f"def {match[2]}(" in (ROOT / "tests" / match[1]).read_text(), row
+
+
+def test_certificates_are_whole_and_of_a_commit():
+    for name in ("full", "mutants"):
+        record = json.loads((ROOT / CHECK / f"{name}.json").read_text())
+        assert record["ok"] and record["status"] == "complete" and not record["failures"]
+        assert record["environment"]["commit"] and "dirty" not in record["environment"]["commit"]
+    full = json.loads((ROOT / CHECK / "full.json").read_text())
+    cases = {(case["model"], case["dtype"], case["steps"]) for case in full["cases"]}
+    assert cases == {(m, d, TUTORIAL_STEPS) for m in MODELS for d in ("float64", "float32")}
+    assert {row["twin"] for row in full["rows"]} == {
+        "Keras/tensorflow",
+        "Keras/jax",
+        "Keras/torch",
+        "PyTorch",
+    }
