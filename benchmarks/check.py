@@ -35,7 +35,7 @@ class Check:
     --torch 100."""
 
     full: bool = False
-    """All 24780 steps of the tutorial: takes a quarter of an hour."""
+    """All 24780 steps of the tutorial: takes some twenty minutes."""
 
     seed: int = 0
     """Decides the weights, the small data and the batch order."""
