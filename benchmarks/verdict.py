@@ -171,7 +171,7 @@ def own_errors(single: Traces, double: Traces) -> dict[Any, float]:
         for name in single[place].keys() & double[place].keys():
             exact = double[place][name]
             trace = {name: single[place][name].astype(exact.dtype)}
-            found = difference(name, trace, {name: exact}, Gate(np.inf))
+            found = difference(name, trace, {name: exact}, FINITE)
             limit = judge(place, name, "float32")
             errors[place, name] = found.max_rel if limit and limit.relative else found.max_abs
     return errors

@@ -38,10 +38,11 @@ def build(
         model = factory()
         if not isinstance(model, keras.Model):
             raise ValueError(f"a keras.Model is needed, not {type(model).__name__}")
-        if model.built and len(model.inputs) != 1:
-            raise ValueError(f"one input is needed, not {len(model.inputs)}")
-        if input_shape is None and model.built:
-            input_shape = tuple(model.input_shape[1:])
+        inputs = getattr(model, "inputs", None)  # a subclass of keras.Model has none
+        if inputs and len(inputs) != 1:
+            raise ValueError(f"one input is needed, not {len(inputs)}")
+        if input_shape is None and inputs:
+            input_shape = tuple(inputs[0].shape[1:])
         if input_shape is None or None in input_shape:
             raise ValueError("input_shape is needed: the network does not say its own")
         kinds = [layer.kind for layer in layers(model)]

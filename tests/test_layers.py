@@ -37,6 +37,20 @@ class Swap(nn.Module):
         return x.transpose(1, 2)
 
 
+class Loop(nn.Module):
+    """A recurrent cell, called for every step by its user."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x):
+        state = None
+        for t in range(x.shape[1]):
+            state = self.cell(x[:, t], state)
+        return state[0] if isinstance(state, tuple) else state
+
+
 PAIRS = {
     "dense": (lambda: [K.Dense(4)], lambda: [nn.Linear(3, 4)]),
     "dense without bias": (
@@ -50,6 +64,9 @@ PAIRS = {
     ),
     "lstm": (lambda: [K.LSTM(3)], lambda: [nn.LSTM(3, 3, batch_first=True), Last()]),
     "gru": (lambda: [K.GRU(3)], lambda: [nn.GRU(3, 3, batch_first=True), Last()]),
+    "simple_rnn as a cell": (lambda: [K.SimpleRNN(4)], lambda: [Loop(nn.RNNCell(3, 4))]),
+    "lstm as a cell": (lambda: [K.LSTM(4)], lambda: [Loop(nn.LSTMCell(3, 4))]),
+    "gru as a cell": (lambda: [K.GRU(4)], lambda: [Loop(nn.GRUCell(3, 4))]),
     "two lstms in one module": (
         lambda: [K.LSTM(4, return_sequences=True), K.LSTM(4)],
         lambda: [nn.LSTM(3, 4, num_layers=2, batch_first=True), All(), Pick()],
