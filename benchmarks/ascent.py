@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from benchmarks.processes import Message, Workers
 from shared.config import InputError, TrainConfig
 
-RUNGS_ALONE, RUNGS_TOGETHER = 6, 2
-"""How often a worker reports for a case: before it meets the others, and for each partner."""
+RUNGS_ALONE, RUNGS_FASTER, RUNGS_TOGETHER = 6, 2, 2
+"""How often a worker reports for a case: before it meets the others, if it trains by the faster
+ways too, and for each partner."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Plan:
     """`ladder.climb`, or another that says the same; gets twin, folder and the arguments."""
 
     arguments: tuple[Any, ...]
+
+    faster: bool = False
+    """Whether it trains by the faster ways as well."""
 
 
 ENDS = ("missing", "refused", "crashed")
@@ -124,7 +128,7 @@ class Ascent:
             self.folder / name,
             *plan.arguments,
         )
-        rungs = RUNGS_ALONE + RUNGS_TOGETHER * len(plan.partners)
+        rungs = RUNGS_ALONE + RUNGS_FASTER * plan.faster + RUNGS_TOGETHER * len(plan.partners)
         return progress.add_task(title(name), total=plan.cases * rungs, rung="importing …")
 
     def why(self, message: Message) -> str:

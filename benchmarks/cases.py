@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from shared.config import DataConfig, Dtype, ModelConfig
+from shared.config import DataConfig, Dtype, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order, load_fibonacci
+from shared.many import ManyResult
 from shared.parity import Trace
 from shared.weights import Weights, random_weights
 
@@ -29,6 +30,8 @@ class Case:
     seed: int
     mutant: str = ""
     """A name in MUTANTS: climb as this wrong port."""
+    faster: bool = False
+    """Train by fit_compiled and fit_many as well."""
 
     loss = "mse"
     batch_size = 1
@@ -70,12 +73,28 @@ class Case:
         package.set_weights(model, self.start(self.small))
         return model
 
+    @property
+    def large(self) -> ModelConfig:
+        """The network of the trajectory, the tutorial's."""
+        return ModelConfig(model=self.model, dtype=self.dtype)
+
     def long(self, package: Any) -> Any:
-        """The network of the trajectory, the tutorial's, with its start."""
-        config = ModelConfig(model=self.model, dtype=self.dtype)
-        model = package.create_model(config)
-        package.set_weights(model, self.start(config))
+        """That network with its start."""
+        model = package.create_model(self.large)
+        package.set_weights(model, self.start(self.large))
         return model
+
+    def many(self, package: Any, config: TrainConfig) -> ManyResult:
+        """The trajectory by fit_many, as the second of three starts."""
+        data, order = self.sequence()
+        order = epochs(order)
+
+        def start(config: ModelConfig, seed: int) -> Weights:
+            return replace(self, seed=seed).start(config)
+
+        seeds = [self.seed + 1, self.seed, self.seed + 2]
+        orders = np.stack([order[:, ::-1], order, order])
+        return package.fit_many(self.large, data, config, seeds, order=orders, start=start)
 
     def rows(self) -> tuple[Data, np.ndarray | None]:
         """Random rows, and a mask for them: some steps are masked, of one row all."""
@@ -101,6 +120,12 @@ class Case:
     def own(self, trace: Trace) -> Trace:
         """A trace with the names that this worker's network uses."""
         return trace
+
+
+def epochs(order: np.ndarray, most: int = 826) -> np.ndarray:
+    """Rows in an order as epochs (epochs, rows) of one length, as long as can be."""
+    rows = next(n for n in range(min(most, len(order)), 0, -1) if len(order) % n == 0)
+    return order.reshape(-1, rows)
 
 
 def as_data(x: np.ndarray, y: np.ndarray) -> Data:

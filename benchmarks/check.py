@@ -37,6 +37,10 @@ class Check:
     full: bool = False
     """All 24780 steps of the tutorial: takes some twenty minutes."""
 
+    faster: bool = True
+    """Train by fit_compiled and fit_many as well, and by the scalar loop; PyTorch's compiler takes
+    a minute or two for it."""
+
     seed: int = 0
     """Decides the weights, the small data and the batch order."""
 
@@ -87,7 +91,9 @@ class Check:
         chosen = (self.keras_backend,) if self.keras_backend else None
         backends = everything if self.keras_backend == "all" else chosen
         if self.keras is not None or self.torch is not None:
-            self._refuse("model", "dtype", "mutants", "full", why="is about our own networks")
+            self._refuse(
+                "model", "dtype", "mutants", "full", "faster", why="is about our own networks"
+            )
             return self._check_pair(backends or ("tensorflow",))
 
         from benchmarks import kills, proof  # only now: what they import takes seconds
@@ -96,7 +102,7 @@ class Check:
         if self.full:
             self._refuse("steps", why="cannot be chosen with full")
         if self.mutants:
-            names = ("model", "dtype", "steps", "full", "keras_backend", "figure")
+            names = ("model", "dtype", "steps", "full", "keras_backend", "figure", "faster")
             self._refuse(*names, why="cannot be chosen with mutants")
             return kills.hunt(self.seed, self.json)
         return proof.prove(
@@ -105,6 +111,7 @@ class Check:
             list(backends or everything),
             TUTORIAL_STEPS if self.full else self.steps or 1000,
             self.seed,
+            self.faster,
             self.json,
             self.figure,
         )

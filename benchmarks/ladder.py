@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import BATCH, follows, snapshot_steps
+from benchmarks.cases import BATCH, epochs, follows, snapshot_steps
 from benchmarks.mutants import applied
 from benchmarks.processes import Send
 from shared.config import OPTIMIZERS, TrainConfig
@@ -93,7 +93,19 @@ class Climber:
             self.save(f"trajectory-{followed}", trajectory(result))
             half = result.snapshots[case.steps // 2]
             self.save(f"half-{followed}", parts(half))
+            self.save(f"fit-{followed}", ending(result))
         yield "trajectory"
+        if case.faster:
+            for followed in self.followed:
+                result = self.train(followed, 0, case.steps, way="fit_compiled")
+                self.save(f"compiled-{followed}", ending(result))
+            yield "compiled"
+            for followed in self.followed:
+                found = case.many(package, self.config(followed))
+                weights = {name: array[1] for name, array in found.weights.items()}
+                loss = np.array(found.loss[1], case.dtype)
+                self.save(f"many-{followed}", {"loss of every epoch": loss, **weights})
+            yield "many"
 
     def together(self, partner: str) -> Iterator[str]:
         """The rungs that take up what a partner has written."""
@@ -130,20 +142,30 @@ class Climber:
         return found
 
     def train(
-        self, followed: str, begin: int, end: int, start: Snapshot | None = None
+        self,
+        followed: str,
+        begin: int,
+        end: int,
+        start: Snapshot | None = None,
+        way: str = "fit",
     ) -> FitResult:
         """The trajectory from step `begin` to step `end`."""
         data, order = self.case.sequence()
         size = self.case.batch_size
-        config = TrainConfig(
-            loss=self.case.loss,
-            batch_size=size,
-            keras_backend=followed,  # pyright: ignore[reportArgumentType]
-        )
         model = self.case.long(self.package)
         steps = snapshot_steps(end) if begin == 0 else ()
-        rows = order[np.newaxis, begin * size : end * size]
-        return self.package.fit(model, data, config, rows, start=start, snapshots=steps)
+        rows = order[begin * size : end * size]
+        rows = epochs(rows) if self.case.faster else rows[np.newaxis]
+        train = getattr(self.package, way)
+        return train(model, data, self.config(followed), rows, start=start, snapshots=steps)
+
+    def config(self, followed: str) -> TrainConfig:
+        """The training of the trajectory."""
+        return TrainConfig(
+            loss=self.case.loss,
+            batch_size=self.case.batch_size,
+            keras_backend=followed,  # pyright: ignore[reportArgumentType]
+        )
 
     def save(self, name: str, trace: Trace) -> None:
         """Write one file."""
@@ -157,6 +179,12 @@ def trajectory(result: FitResult) -> Trace:
         for step, snapshot in result.snapshots.items()
         for name, array in snapshot.weights.items()
     }
+
+
+def ending(result: FitResult) -> Trace:
+    """The loss of every epoch, and the weights at the end."""
+    dtype = next(iter(result.weights.values())).dtype
+    return {"loss of every epoch": np.array(result.loss, dtype), **result.weights}
 
 
 def parts(snapshot: Snapshot) -> Trace:

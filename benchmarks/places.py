@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.cases import BATCH, Case, snapshot_steps
+from benchmarks.cases import BATCH, Case, epochs, snapshot_steps
 from shared import reference
-from shared.config import OPTIMIZERS
-from shared.parity import Trace, load_trace
+from shared.config import OPTIMIZERS, TrainConfig
+from shared.parity import FASTER_RUNGS, Trace, load_trace
 
 
 class Place(NamedTuple):
@@ -91,6 +91,29 @@ def received(folder: Path, theirs: Path, followed: str) -> tuple[Traces, Traces]
             place, should = Place(rung, whole[-1][0].step, partner), whole[-1][1]
         actual[place], desired[place] = load_trace(path), should
     return actual, desired
+
+
+def faster(folder: Path, followed: str, steps: int) -> tuple[Traces, Traces]:
+    """What a worker trained by the faster ways, and what it should be: by `fit`."""
+    actual, desired = {}, {}
+    for rung in FASTER_RUNGS:
+        path, place = folder / f"{rung}-{followed}.safetensors", Place(rung, steps)
+        if path.exists():
+            actual[place] = load_trace(path)
+            desired[place] = load_trace(folder / f"fit-{followed}.safetensors")
+    return actual, desired
+
+
+def scalar(case: Case, followed: str) -> Traces:
+    """The trajectory as the floor walks it: one scalar loop, without a framework."""
+    from benchmarks import floor  # only now: numba takes a second
+
+    data, order = case.sequence()
+    config = TrainConfig(keras_backend=followed)  # pyright: ignore[reportArgumentType]
+    steps = snapshot_steps(case.steps)
+    start = case.start(case.large)
+    result = floor.fit(case.large, start, data, config, epochs(order), snapshots=steps)
+    return {Place("trajectory", step): result.snapshots[step].weights for step in steps}
 
 
 def defined(case: Case) -> Traces:

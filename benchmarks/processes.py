@@ -22,6 +22,9 @@ from shared.config import InputError, TrainConfig
 
 Send = Callable[[str, Any], None]
 
+ONE_KERNEL = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000000"
+"""Lets XLA make one kernel of a whole loop, on one thread; else it calls one for each operation."""
+
 
 @dataclass(frozen=True)
 class Message:
@@ -43,7 +46,7 @@ def framework_environment(config: TrainConfig) -> dict[str, str]:
     allowed; no GPU where "cpu" is asked for; no framework takes the whole GPU for itself.
     """
     threads = str(config.threads)
-    eigen = "" if config.threads > 1 else "--xla_cpu_multi_thread_eigen=false "
+    alone = "" if config.threads > 1 else f"--xla_cpu_multi_thread_eigen=false {ONE_KERNEL} "
     return {
         "KERAS_BACKEND": config.keras_backend,
         "OMP_NUM_THREADS": threads,
@@ -54,7 +57,7 @@ def framework_environment(config: TrainConfig) -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "NVIDIA_TF32_OVERRIDE": "0",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        "XLA_FLAGS": f"{eigen}--xla_gpu_deterministic_ops=true",
+        "XLA_FLAGS": f"{alone}--xla_gpu_deterministic_ops=true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "JAX_ENABLE_X64": "1",
     } | ({"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"} if config.device == "cpu" else {})
@@ -92,11 +95,16 @@ class Workers:
         self._logs.cleanup()
 
     def start(
-        self, name: str, config: TrainConfig, function: Callable[..., None], *arguments: Any
+        self,
+        name: str,
+        config: TrainConfig,
+        function: Callable[..., None],
+        *arguments: Any,
+        environment: dict[str, str] | None = None,
     ) -> None:
         """Start a process with what `config` says of backend, device and threads.
 
-        `function` and `arguments` must be picklable.
+        `function` and `arguments` must be picklable; `environment` has the last word.
         """
         self._log(name).touch()  # it may be killed before it writes
         ours, theirs = self._context.Pipe()
@@ -107,7 +115,8 @@ class Workers:
         )
         # Both inherited: a script's own imports come before _work; Ctrl-C reaches all of them, and
         # only the parent is to act on it.
-        with patch.dict(os.environ, framework_environment(config)), no_interrupt():
+        variables = framework_environment(config) | (environment or {})
+        with patch.dict(os.environ, variables), no_interrupt():
             process.start()
         theirs.close()
         self._processes[name] = process

@@ -17,11 +17,16 @@ from benchmarks.places import (
     expected,
     received,
     rmsprop_on_paper,
+    scalar,
+)
+from benchmarks.places import (
+    faster as quicker,
 )
 from benchmarks.processes import no_interrupt
 from benchmarks.scores import save_growth, show
 from benchmarks.verdict import Verdict, own_errors
 from shared.config import InputError
+from shared.parity import FASTER_RUNGS
 from shared.results import environment, write_json
 
 
@@ -31,17 +36,22 @@ def prove(
     backends: list[str],
     steps: int,
     seed: int,
+    faster: bool,
     certificate: Path | None,
     figure: Path | None,
 ) -> int:
     """Climb, compare, show and write; the exit code."""
-    cases = [Case(model, dtype, steps, seed) for dtype in dtypes for model in models]  # type: ignore
+    cases = [
+        Case(model, dtype, steps, seed, faster=faster)  # type: ignore
+        for dtype in dtypes
+        for model in models
+    ]
     keras = {f"keras-{backend}": backend for backend in backends}
     plans = {
-        name: Plan(backend, ["torch"], len(cases), climb, (cases, [backend]))
+        name: Plan(backend, ["torch"], len(cases), climb, (cases, [backend]), faster)
         for name, backend in keras.items()
     }
-    plans["torch"] = Plan("jax", [*keras], len(cases), climb, (cases, backends))
+    plans["torch"] = Plan("jax", [*keras], len(cases), climb, (cases, backends), faster)
     record = open_record("check", cases)
     with tempfile.TemporaryDirectory() as folder:
         ascent = Ascent(plans, Path(folder))
@@ -104,6 +114,7 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
     Other people's models have no definition, and gates derived from their own float32 errors.
     """
     verdict, folder = Verdict(), ascent.folder
+    backends = [plan.backend for name, plan in ascent.plans.items() if name != "torch"]
     for case in cases:
         ours = isinstance(case, Case)
         definition = defined(case) if ours else {}
@@ -113,7 +124,11 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
         }
         torch = folder / "torch" / case.name
         for name, plan in ascent.plans.items():
-            here, followed = folder / name / case.name, follows(plan.backend, case.dtype)
+            here, trained = (
+                folder / name / case.name,
+                backends if name == "torch" else [plan.backend],
+            )
+            followed = min(follows(backend, case.dtype) for backend in trained)
             actual = alone(here, followed)
             pair = {"model": case.model, "dtype": case.dtype, "twin": title(name)}
             if ours and case.dtype == "float64":
@@ -121,7 +136,16 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                 if name not in ascent.finished:
                     known, whole = common(known, whole)
                 verdict.add(pair | {"against": "definition"}, known, whole, own[name])
-            if name != "torch":
+            if case.faster:
+                found, should = quicker(here, followed, case.steps)
+                places = [Place(rung, case.steps) for rung in FASTER_RUNGS]
+                if name not in ascent.finished:
+                    (found, should), places = common(found, should), []
+                verdict.add(pair | {"against": "its fit"}, found, should, {}, expected=places)
+            if name == "torch":
+                if case.faster and name in ascent.finished:
+                    _add_floor(verdict, case, actual, followed)
+            else:
                 pair["against"] = "PyTorch"
                 worst = own[name] if ours else larger(own[name], own["torch"])
                 desired = rmsprop_on_paper(alone(torch, followed))
@@ -137,6 +161,13 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                         (found, should), places = common(found, should), []
                     verdict.add(pair, found, should, worst, not ours, places)
     return verdict
+
+
+def _add_floor(verdict: Verdict, case: Case, torch: Traces, followed: str) -> None:
+    """Compare the floor's trajectory with PyTorch's; both follow the same backend's rounding."""
+    desired = {place: trace for place, trace in torch.items() if place.rung == "trajectory"}
+    pair = {"model": case.model, "dtype": case.dtype, "twin": "scalar loop", "against": "PyTorch"}
+    verdict.add(pair, scalar(case, followed), desired, {})
 
 
 def arrivals(steps: int, partner: str) -> list[Place]:

@@ -27,6 +27,10 @@ class Run:
     twin: Literal["both", "keras", "torch"] = "both"
     """Framework to train in, or both side by side."""
 
+    fit: bool = False
+    """Train by the framework's plain way, one step after the other, instead of whole epochs in one
+    compiled call."""
+
     weights: Path | None = None
     """Start from this weight file (safetensors) instead of fresh weights; it names its network."""
 
@@ -65,7 +69,8 @@ class Run:
         from benchmarks.session import Session  # only now: what it imports takes seconds
 
         twins = ["keras", "torch"] if self.twin == "both" else [self.twin]
-        return Session(self.data, models, self.train, out).run(twins, start)
+        way = "fit" if self.fit else "fit_compiled"
+        return Session(self.data, models, self.train, out, way).run(twins, start)
 
 
 def check_same_network(path: Path, saved: ModelConfig, wanted: ModelConfig) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.places import Place
 from benchmarks.verdict import Verdict
 from shared.config import InputError
-from shared.parity import RUNGS, Divergence, gate
+from shared.parity import FASTER_RUNGS, RUNGS, Divergence, gate
 
 
 def show(record: dict[str, Any], verdict: Verdict) -> None:
@@ -54,12 +54,17 @@ def scores(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     Returns:
         Titles of the columns, and a line of cells for each rung.
     """
-    twins = [twin for twin in dict.fromkeys(row["twin"] for row in rows) if twin != "PyTorch"]
+    pairs = [row for row in rows if row["against"] != "definition"]
+    twins = list(dict.fromkeys(row["twin"] for row in pairs))
     defined = any(row["against"] == "definition" for row in rows)
     columns = ["rung", *(twin.replace("/", "/\n") for twin in twins)]
     columns += ["all, from\ndefinition"] * defined
     columns += ["gate", "ulps,\nworst", "own float32\nerror, worst"]
     lines = []
+    rungs = [*RUNGS, *FASTER_RUNGS]
+    rows = sorted(
+        rows, key=lambda row: (rungs.index(row["rung"]), row["rung"] != "step" and row["step"])
+    )
     for name in dict.fromkeys(line_of(row) for row in rows):
         here = [row for row in rows if line_of(row) == name]
         pairs = [row for row in here if row["against"] != "definition"]
@@ -121,7 +126,7 @@ def screen(pair: dict[str, Any], divergence: Divergence) -> list[str]:
     where = ", ".join(f"{axis} {i}" for axis, i in divergence.index.items())
     lines = [
         f"{pair['twin']} – {pair['against']}, {pair['model']}, {pair['dtype']}: "
-        f"the first difference on the rung {pair['rung']} ({RUNGS[pair['rung']]})",
+        f"the first difference on the rung {pair['rung']} ({(RUNGS | FASTER_RUNGS)[pair['rung']]})",
         f"  tensor   {divergence.tensor}" + (f"   {divergence.problem}" * bool(divergence.problem)),
         f"  phase    {divergence.phase}, training step {divergence.step}"
         + (f", the next one looked at after {pair['equal_until']}" if "equal_until" in pair else "")
@@ -159,7 +164,12 @@ def save_growth(curves: list[dict[str, Any]], path: Path) -> None:
     models = list(dict.fromkeys(curve["model"] for curve in curves))
     figure = Figure(figsize=(max(6.4, 5.2 * len(models)), 4.4), layout="constrained")
     panels = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
-    colours = {"Keras/tensorflow": "#c1272d", "Keras/jax": "#0a6ebd", "Keras/torch": "#3a7d44"}
+    colours = {
+        "Keras/tensorflow": "#c1272d",
+        "Keras/jax": "#0a6ebd",
+        "Keras/torch": "#3a7d44",
+        "scalar loop": "0.2",
+    }
     for model, axes in zip(models, panels, strict=True):
         for curve in (curve for curve in curves if curve["model"] == model):
             values = [v if v and math.isfinite(v) else math.nan for v in curve["max_abs"]]

@@ -30,12 +30,19 @@ class Session:
     """
 
     def __init__(
-        self, data: DataConfig, models: list[ModelConfig], train: TrainConfig, out: Path
+        self,
+        data: DataConfig,
+        models: list[ModelConfig],
+        train: TrainConfig,
+        out: Path,
+        way: str,
     ) -> None:
+        """Prepare; `way` is the name of what trains: fit or fit_compiled."""
         self.data_config = data
         self.models = {model.model: model for model in models}
         self.train_config = train
         self.out = out
+        self.way = way
         self.weights: dict[tuple[str, str], Weights] = {}
         self.errors = Console(stderr=True)
         self.record: dict[str, Any] = {
@@ -44,6 +51,7 @@ class Session:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "data": asdict(data),
             "train": asdict(train),
+            "way": way,
             "models": [asdict(model) for model in models],
             "environment": environment(),
             "devices": {},
@@ -70,6 +78,7 @@ class Session:
                     list(self.models.values()),
                     self.train_config,
                     start,
+                    self.way,
                 )
             try:
                 messages = workers.listen()
@@ -144,7 +153,7 @@ class Session:
         progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total} epochs  loss {task.fields[loss]:.3e}"),
+            TextColumn("{task.completed}/{task.total} epochs  {task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.errors,
@@ -155,18 +164,23 @@ class Session:
                     f"{FRAMEWORKS[twin]} {name}",
                     total=self.train_config.epochs,
                     start=False,
-                    loss=float("nan"),
+                    note="",
                 )
                 for name in self.models
                 for twin in self.record["devices"]
             }
             for message in messages:
-                if message.kind == "epoch":
-                    bar = bars[message.worker, message.content["model"]]
+                if message.kind == "begun":
+                    bar = bars[message.worker, message.content]
                     progress.start_task(bar)
-                    progress.update(
-                        bar, completed=message.content["epochs"], loss=message.content["loss"]
-                    )
+                    progress.update(bar, note="compiling …")
+                elif message.kind == "epoch":
+                    bar = bars[message.worker, message.content["model"]]
+                    epochs, loss = message.content["epochs"], message.content["loss"]
+                    progress.update(bar, completed=epochs, note=f"loss {loss:.3e}")
+                elif message.kind == "plain":
+                    text = f"{FRAMEWORKS[message.worker]} trains by fit: {message.content}"
+                    self.errors.print(text, style="yellow", markup=False, soft_wrap=True)
                 elif message.kind == "fitted":
                     self._keep(message.content)
                 elif message.kind != "finished":

@@ -32,8 +32,8 @@ def conditions(record: dict[str, Any]) -> str:
     versions = environment["versions"]
     used = dict.fromkeys(["keras", train["keras_backend"], "torch"])
     return (
-        f"{train['epochs']} epochs, batch size {train['batch_size']}, {record['data']['dtype']}, "
-        f"{train['setup']} set-up, seed {train['seed']}, n = 1; "
+        f"{train['epochs']} epochs by {record['way']}, batch size {train['batch_size']}, "
+        f"{record['data']['dtype']}, {train['setup']} set-up, seed {train['seed']}, n = 1; "
         f"{', '.join(f'{name} {versions[name]}' for name in used)}; "
         f"{environment['processor']}, {environment['cores']} cores, "
         f"{train['device']}, threads for each framework: {train['threads']}"
@@ -41,7 +41,7 @@ def conditions(record: dict[str, Any]) -> str:
 
 
 def result_rows(record: dict[str, Any]) -> Iterator[list[str]]:
-    """Network, framework, parameters, errors and seconds: trained, then tutorial and baselines."""
+    """A line for each network, as its columns say: trained, then tutorial and baselines."""
     for fit in record["fits"]:
         yield [
             fit["model"],
@@ -49,7 +49,7 @@ def result_rows(record: dict[str, Any]) -> Iterator[list[str]]:
             str(fit["parameters"]),
             number(fit["train_mse"]),
             number(fit["test_mse"]),
-            f"{sum(fit['seconds']) + fit['compile_seconds']:.1f}",
+            f"{sum(fit['seconds']):.2f} + {fit['compile_seconds']:.1f}",
         ]
     for model in record["models"]:
         mse = TUTORIAL[model["model"]]
@@ -65,7 +65,14 @@ def result_rows(record: dict[str, Any]) -> Iterator[list[str]]:
         yield [name, "no network", "", number(mse["train"]), number(mse["test"]), ""]
 
 
-RESULT_COLUMNS = ["network", "framework", "parameters", "train MSE", "test MSE", "seconds"]
+RESULT_COLUMNS = [
+    "network",
+    "framework",
+    "parameters",
+    "train MSE",
+    "test MSE",
+    "seconds +\ncompiling",
+]
 
 
 def number(value: float | None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.processes import Send
 from shared.baselines import mse
-from shared.config import DataConfig, ModelConfig, TrainConfig
+from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
 from shared.fibonacci import load_fibonacci
 from shared.weights import Weights
 
@@ -21,9 +21,11 @@ def train(
     models: list[ModelConfig],
     config: TrainConfig,
     start: Weights | None,
+    way: str,
 ) -> None:
     """Train the networks one after the other; says `ready`, waits for a word, then for each
-    network `epoch` after every epoch and `fitted` at its end.
+    network `begun`, `epoch` after every epoch and `fitted` at its end; `plain` and why if it is
+    not trained as wanted, but by `fit`.
 
     Args:
         send: takes a kind and a content.
@@ -33,6 +35,7 @@ def train(
         models: the networks.
         config: the training.
         start: weights to start from instead of the set-up's.
+        way: fit or fit_compiled.
     """
     package = importlib.import_module(f"{twin}_impl")
     send("ready", package.device_name(config.device))
@@ -46,7 +49,12 @@ def train(
         def progress(epochs: int, loss: float, name: str = model_config.model) -> None:
             send("epoch", {"model": name, "epochs": epochs, "loss": loss})
 
-        result = package.fit(model, data, config, progress=progress)
+        send("begun", model_config.model)
+        try:
+            result, by = getattr(package, way)(model, data, config, progress=progress), way
+        except InputError as error:  # the machine has no compiler
+            send("plain", str(error))
+            result, by = package.fit(model, data, config, progress=progress), "fit"
         prediction = package.predict(model, data.test_x)
         alpha = package.attention_scores(model, data.test_x)
         send(
@@ -55,6 +63,7 @@ def train(
                 "weights": result.weights,
                 "twin": twin,
                 "model": model_config.model,
+                "way": by,
                 "parameters": package.count_parameters(model),
                 "train_mse": mse(package.predict(model, data.train_x), data.train_y),
                 "test_mse": mse(prediction, data.test_y),

@@ -1,6 +1,8 @@
 """The tutorial's layer, networks and training in Keras 3. Mirror: torch_impl."""
 
 from keras_impl.attention import Attention
+from keras_impl.compiled import fit_compiled
+from keras_impl.many import fit_many
 from keras_impl.models import (
     MODELS,
     attention_scores,
@@ -24,6 +26,8 @@ __all__ = [
     "create_rnn_with_attention",
     "device_name",
     "fit",
+    "fit_compiled",
+    "fit_many",
     "get_weights",
     "predict",
     "set_weights",

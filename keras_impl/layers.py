@@ -1,5 +1,6 @@
 """What a network in Keras 3 is made of. Mirror: torch_impl/layers.py."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,23 @@ def kind_of(module: Any) -> str | None:
     if isinstance(module, keras.layers.Bidirectional):
         return f"bidirectional {kind_of(module.forward_layer)}"
     return next((kind for cls, kind in KINDS.items() if isinstance(module, cls)), None)
+
+
+@contextlib.contextmanager
+def unrolled(model: Any) -> Iterator[None]:
+    """Let the recurrent layers write their recurrence out as a loop over time for a while.
+
+    Vectorisation over many starts, and in PyTorch the compiler, cannot look into their kernels.
+    """
+    modules = [layer.module for layer in layers(model) if hasattr(layer.module, "unroll")]
+    before = [module.unroll for module in modules]
+    for module in modules:
+        module.unroll = True
+    try:
+        yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.unroll = value
 
 
 def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:

@@ -4,10 +4,19 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from keras_impl.weights import variables
 from shared.config import OPTIMIZERS, TrainConfig
 from shared.weights import Weights, check_state
+
+KINDS = {
+    "adam": (keras.optimizers.Adam, {}),
+    "adamw": (keras.optimizers.AdamW, {}),
+    "sgd": (keras.optimizers.SGD, {"momentum": 0.9}),
+    "rmsprop": (keras.optimizers.RMSprop, {}),
+}
+"""Name of an optimizer → class and settings beside the learning rate."""
 
 
 def create_optimizer(model: keras.Model, config: TrainConfig) -> Any:
@@ -15,17 +24,26 @@ def create_optimizer(model: keras.Model, config: TrainConfig) -> Any:
 
     In the twin set-up its settings are Keras's. SGD has a momentum of 0.9.
     """
-    rate = config.learning_rate
-    if config.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9)
-    elif config.optimizer == "rmsprop":
-        optimizer = keras.optimizers.RMSprop(rate)
-    elif config.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(rate)
-    else:
-        optimizer = keras.optimizers.Adam(rate)
+    kind, settings = KINDS[config.optimizer]
+    optimizer = kind(config.learning_rate, **settings)
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def create_many_optimizer(stack: list[keras.Variable], config: TrainConfig) -> tuple[Any, Any]:
+    """The optimizer for variables that have many starts as their last axis.
+
+    Returns:
+        The optimizer, and the variable that holds a learning rate for each start.
+    """
+    kind, settings = KINDS[config.optimizer]
+    # A class of its own: Keras replaces its own ones, on torch, by faster ones for a single rate.
+    many = type(kind.__name__, (kind,), {"_apply_weight_decay": BaseOptimizer._apply_weight_decay})
+    rates = keras.Variable(np.zeros(stack[0].shape[-1]), dtype=stack[0].dtype, trainable=False)
+    optimizer = many(lambda: rates.value, **settings)
+    optimizer._track_variable(rates)
+    optimizer.build(stack)
+    return optimizer, rates
 
 
 def get_state(model: keras.Model, optimizer: Any, config: TrainConfig) -> Weights:

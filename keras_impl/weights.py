@@ -1,5 +1,7 @@
 """Weights between Keras 3 and the canonical layout. Mirror: torch_impl/weights.py."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -29,6 +31,17 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
     )
     for name, variable in variables(model).items():
         variable.assign(weights[name])
+
+
+def get_trained(model: keras.Model) -> list[np.ndarray]:
+    """What training changes, in the framework's own order and layout, as copies."""
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables]
+
+
+def set_trained(model: keras.Model, arrays: Sequence[np.ndarray]) -> None:
+    """Load what `get_trained` gives."""
+    for variable, array in zip(model.trainable_variables, arrays, strict=True):
+        variable.assign(array)
 
 
 def count_parameters(model: keras.Model) -> int:

@@ -1,5 +1,7 @@
 """The tutorial's data: Fibonacci numbers, cut into windows, split into two sets."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,5 +111,26 @@ def batch_order(rows: int, epochs: int, seed: int) -> np.ndarray:
 
     Drawn once, here, because the frameworks' own shuffles cannot be made equal.
     """
+    return np.stack(list(itertools.islice(epoch_orders(rows, seed), epochs)))
+
+
+def epoch_orders(rows: int, seed: int) -> Iterator[np.ndarray]:
+    """The rows of `batch_order`, int64 (rows,), one after the other and without end."""
     generator = np.random.default_rng([seed, *b"batch_order"])
-    return np.stack([generator.permutation(rows) for _ in range(epochs)])
+    while True:
+        yield generator.permutation(rows)
+
+
+def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
+    """An order cut into batches of one size; the last one may be smaller, and is apart.
+
+    Shape:
+        order (rows,) → [(batches, size), (1, rest)]; (starts, rows) → [(batches, starts, size), …].
+    """
+    whole = order.shape[-1] // size * size
+    parts = [(order[..., :whole], size), (order[..., whole:], order.shape[-1] - whole)]
+    return [
+        np.moveaxis(part.reshape(*part.shape[:-1], -1, rows), -2, 0)
+        for part, rows in parts
+        if part.shape[-1]
+    ]

@@ -89,6 +89,11 @@ RUNGS = {
 }
 """Name of a rung of the ladder → what is compared on it."""
 
+FASTER_RUNGS = {
+    "compiled": "the same training, and every epoch's loss, by fit_compiled, compared with fit",
+    "many": "the same by fit_many, between two other starts",
+}
+"""Likewise, of the faster ways to train; of our own networks only."""
 
 LIMITS = {
     "float64": {

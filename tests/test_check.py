@@ -15,9 +15,9 @@ from test_run_ends import without  # noqa: F401  a fixture
 from benchmarks.cases import snapshot_steps
 from benchmarks.cli import main
 from shared.config import MODELS, OPTIMIZERS
-from shared.parity import RUNGS, gate
+from shared.parity import FASTER_RUNGS, RUNGS, gate
 
-QUICK = ["check", "--model", "rnn", "--dtype", "float64", "--steps", "6"]
+QUICK = ["check", "--model", "rnn", "--dtype", "float64", "--steps", "6", "--no-faster"]
 KERAS = ["Keras/tensorflow", "Keras/jax", "Keras/torch"]
 
 
@@ -72,7 +72,27 @@ def test_trajectory_has_every_weight_at_every_landmark(certificate):
         assert curve["steps"] == snapshot_steps(1000) and len(curve["max_abs"]) > 140
     # Not equal by being the same: after 1,000 steps rounding has shown.
     assert max(max(curve["max_abs"]) for curve in certificate["curves"]) > 1e-17
-    assert len(certificate["curves"]) == 6
+    assert len(certificate["curves"]) == 8  # six of Keras, two of the scalar loop
+
+
+def test_faster_ways_are_compared_with_fit(certificate):
+    for model, count in (("rnn", 5), ("rnn_with_attention", 7)):
+        for twin in [*KERAS, "PyTorch"]:
+            for rung in FASTER_RUNGS:
+                rows = [
+                    row["tensor"]
+                    for row in certificate["rows"]
+                    if (row["model"], row["twin"], row["rung"]) == (model, twin, rung)
+                    and (row["against"], row["step"]) == ("its fit", 1000)
+                ]
+                assert len(rows) == len(set(rows)) == count + 1
+                assert "loss of every epoch" in rows
+        scalar = [
+            row["step"]
+            for row in certificate["rows"]
+            if (row["model"], row["twin"]) == (model, "scalar loop")
+        ]
+        assert set(scalar) == {1, 10, 100, 1000} and len(scalar) == 4 * count
 
 
 def test_every_optimizer_with_weights_and_state_at_every_step(certificate):
@@ -108,6 +128,7 @@ def test_certificate_says_what_was_checked_where(certificate):
 def test_own_float32_error_stands_beside_the_gate(tmp_path, capsys):
     path = tmp_path / "c.json"
     options = ["--model", "rnn", "--steps", "6", "--keras-backend", "torch", "--json", str(path)]
+    options.append("--no-faster")
     assert main(["check", *options]) == 0
     for row in json.loads(path.read_text())["rows"]:
         if row["rung"] in ("forward", "gradients", "step", "trajectory"):
@@ -177,7 +198,7 @@ def wait_for(process, count):
 
 def test_interrupted_check_keeps_what_is_finished(tmp_path):
     path = tmp_path / "c.json"
-    command = ["--keras-backend", "torch", "--dtype", "float64", "--steps", "20000"]
+    command = ["--keras-backend", "torch", "--dtype", "float64", "--steps", "20000", "--no-faster"]
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks", "check", *command, "--json", str(path)],
         stdout=subprocess.PIPE,
@@ -209,7 +230,7 @@ def test_interrupted_check_keeps_what_is_finished(tmp_path):
 
 def test_worker_that_is_killed_is_a_failure(tmp_path):
     path = tmp_path / "c.json"
-    command = ["--keras-backend", "torch", "--dtype", "float64", "--steps", "3000"]
+    command = ["--keras-backend", "torch", "--dtype", "float64", "--steps", "3000", "--no-faster"]
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks", "check", *command, "--json", str(path)],
         stdout=subprocess.PIPE,

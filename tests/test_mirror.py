@@ -22,6 +22,8 @@ KERAS_ONLY = {
     ("attention.py", "Attention.compute_mask"),
     ("attention.py", "Attention.compute_output_shape"),
     ("attention.py", "Attention.get_config"),
+    ("optimizer.py", "KINDS"),  # PyTorch's settings depend on the set-up
+    ("optimizer.py", "create_many_optimizer"),  # Keras's own can do it; PyTorch's is a function
     ("rnn.py", "__all__"),  # Keras's own layer is only handed on
     ("runtime.py", "check_backend"),  # PyTorch is its own
     ("training.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
@@ -30,12 +32,21 @@ TORCH_ONLY = {
     ("attention.py", "Attention.reset_parameters"),
     ("attention.py", "Attention.extra_repr"),
     ("rnn.py", "SimpleRNN"),  # Keras ships its own
+    ("loop.py", "SMALL"),  # Keras's compilers are in keras_impl/backends
+    ("loop.py", "check_compiler"),
+    ("loop.py", "compiled"),
+    ("loop.py", "inductor"),
+    ("loop.py", "Replay"),
     ("models.py", "ACTIVATIONS"),  # Keras knows them by name
     ("models.py", "Sequential"),  # Keras's own hands on masks
     ("layers.py", "core"),  # what SimpleRNN holds
     ("layers.py", "directions"),  # parameters are named by depth and direction
     ("optimizer.py", "MOMENTS"),  # names by optimizer; Keras has one for each moment
     ("optimizer.py", "follow_keras"),  # Keras is the one to follow
+    ("optimizer.py", "keras_settings"),
+    ("optimizer.py", "step_table"),
+    ("optimizer.py", "TABLE"),
+    ("optimizer.py", "update"),
     ("weights.py", "Of"),
     ("weights.py", "Variable"),  # transposed, gates in another order
     ("weights.py", "read"),
@@ -44,6 +55,7 @@ TORCH_ONLY = {
 }
 DIFFER = {
     ("layers.py", "KINDS"),  # the classes of each framework
+    ("many.py", "TOGETHER"),  # what suits each compiler
     ("training.py", "LOSSES"),
     ("weights.py", "variables"),
     ("attention.py", "Attention.__init__"),  # the input's shape and factory_kwargs in PyTorch

@@ -1,6 +1,7 @@
 """`twins run` from end to end, on little data: what is kept and what is shown."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -15,7 +16,8 @@ from shared.fibonacci import load_fibonacci
 from shared.results import environment
 from shared.weights import initial_weights, load_weights
 
-QUICK = ["run", "--numbers", "60", "--epochs", "2", "--batch-size", "8"]
+DEFAULT = ["run", "--numbers", "60", "--epochs", "2", "--batch-size", "8"]
+QUICK = [*DEFAULT, "--fit"]  # nothing to compile
 COMMAND = [sys.executable, "-m", "benchmarks"]
 
 
@@ -28,7 +30,7 @@ def finished(tmp_path_factory):
     """One run with the defaults, and what it printed."""
     out = tmp_path_factory.mktemp("run") / "out"
     run = subprocess.run(
-        [*COMMAND, *QUICK, "--out", str(out)], capture_output=True, text=True, timeout=300
+        [*COMMAND, *DEFAULT, "--out", str(out)], capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr
     return out, run
@@ -69,6 +71,7 @@ def test_record_says_what_ran_where(finished):
     ]
     for fit in record["fits"]:
         assert len(fit["loss"]) == len(fit["seconds"]) == 2
+        assert fit["way"] == "fit_compiled" and fit["compile_seconds"] > 0
 
 
 def test_twins_agree(finished):
@@ -120,7 +123,7 @@ def test_shows_everything(finished):
 
 
 def test_same_command_twice_is_bit_equal(finished, tmp_path):
-    assert main([*QUICK, "--out", str(tmp_path / "again")]) == 0
+    assert main([*DEFAULT, "--out", str(tmp_path / "again")]) == 0
     first, second = read(finished[0]), read(tmp_path / "again")
     for one, other in zip(first["fits"], second["fits"], strict=True):
         for key in ("loss", "train_mse", "test_mse", "test_numbers", "alpha"):
@@ -143,6 +146,17 @@ def test_starts_from_saved_weights(finished, tmp_path):
         torch_impl.fit(model, data, TrainConfig(epochs=2, batch_size=8)).loss
         == (record["fits"][0]["loss"])
     )
+
+
+def test_without_a_compiler_it_trains_by_fit(tmp_path):
+    out = tmp_path / "out"
+    command = [*COMMAND, *DEFAULT, "--model", "rnn", "--out", str(out)]
+    environment = os.environ | {"CXX": "/no/such/compiler"}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr
+    assert "PyTorch trains by fit: torch.compile needs a C++ compiler" in run.stderr
+    assert [fit["way"] for fit in read(out)["fits"]] == ["fit_compiled", "fit"]
+    assert max(read(out)["weight_difference"].values()) < 1e-6
 
 
 @pytest.mark.parametrize(

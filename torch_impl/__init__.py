@@ -1,6 +1,8 @@
 """The tutorial's layer, networks and training in PyTorch. Mirror: keras_impl."""
 
 from torch_impl.attention import Attention
+from torch_impl.compiled import fit_compiled
+from torch_impl.many import fit_many
 from torch_impl.models import (
     MODELS,
     attention_scores,
@@ -24,6 +26,8 @@ __all__ = [
     "create_rnn_with_attention",
     "device_name",
     "fit",
+    "fit_compiled",
+    "fit_many",
     "get_weights",
     "predict",
     "set_weights",

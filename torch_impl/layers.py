@@ -1,5 +1,6 @@
 """What a network in PyTorch is made of. Mirror: keras_impl/layers.py."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,6 +74,23 @@ def directions(layer: Layer) -> list[tuple[str, str]]:
     if layer.kind.startswith("bidirectional"):
         return [("forward/", layer.depth), ("backward/", f"{layer.depth}_reverse")]
     return [("", layer.depth)]
+
+
+@contextlib.contextmanager
+def unrolled(model: Any) -> Iterator[None]:
+    """Let the recurrent layers write their recurrence out as a loop over time for a while.
+
+    Vectorisation over many starts, and in PyTorch the compiler, cannot look into their kernels.
+    """
+    modules = [layer.module for layer in layers(model) if hasattr(layer.module, "unroll")]
+    before = [module.unroll for module in modules]
+    for module in modules:
+        module.unroll = True
+    try:
+        yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.unroll = value
 
 
 def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:

@@ -84,6 +84,22 @@ def set_state(model: nn.Module, optimizer: Any, config: TrainConfig, state: Weig
 def follow_keras(optimizer: Any, step: int, config: TrainConfig, dtype: np.dtype) -> None:
     """Set an optimizer so that it takes the step that Keras's would take.
 
+    Args:
+        optimizer: PyTorch's, made by `create_optimizer`.
+        step: t, the number of the step to take, from 1.
+        config: optimizer, learning rate, and the Keras backend to follow.
+        dtype: floating-point type of the weights.
+    """
+    found = keras_settings(np.array(step), config, dtype, config.learning_rate)
+    for group in optimizer.param_groups:
+        group.update({name: float(value) for name, value in found.items()})
+
+
+def keras_settings(
+    step: np.ndarray, config: TrainConfig, dtype: np.dtype, rate: float
+) -> dict[str, np.ndarray]:
+    """What PyTorch's optimizers must be set to in some steps, to take those that Keras's would.
+
     Adam and AdamW:
 
         Keras:   θ −= a · m / (√v + ε),  a = lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ)
@@ -97,10 +113,10 @@ def follow_keras(optimizer: Any, step: int, config: TrainConfig, dtype: np.dtype
     by √(v + ε), PyTorch by √v + ε.
 
     Args:
-        optimizer: PyTorch's, made by `create_optimizer`.
-        step: t, the number of the step to take, from 1.
-        config: learning rate, and the Keras backend to follow.
+        step: t, numbers of steps, from 1.
+        config: optimizer, and the Keras backend to follow.
         dtype: floating-point type of the weights.
+        rate: the learning rate.
 
     References:
         Kingma & Ba 2015 (arXiv 1412.6980); Keras's form is the one at the end of section 2.
@@ -109,18 +125,60 @@ def follow_keras(optimizer: Any, step: int, config: TrainConfig, dtype: np.dtype
     number = dtype.type
     rounded = np.float32 if config.keras_backend == "tensorflow" else number
     if config.optimizer == "sgd":
-        for group in optimizer.param_groups:
-            group["momentum"] = float(rounded(0.9))
-    elif config.optimizer in ("adam", "adamw"):
-        beta_1, beta_2 = optimizer.defaults["betas"]
-        power_1 = number(rounded(beta_1)) ** number(step)
-        power_2 = number(rounded(beta_2)) ** number(step)
-        a = number(config.learning_rate) * np.sqrt(1 - power_2) / (1 - power_1)
-        correction_1 = 1 - beta_1**step
-        correction_2 = (1 - beta_2**step) ** 0.5
-        for group in optimizer.param_groups:
-            group["lr"] = float(a) * correction_1 / correction_2
-            group["eps"] = 1e-7 / correction_2
-            if config.optimizer == "adamw":
-                decay = float(rounded(0.004)) * config.learning_rate
-                group["weight_decay"] = decay / group["lr"]
+        return {"momentum": np.full(step.shape, float(rounded(0.9)))}
+    if config.optimizer == "rmsprop":
+        return {}
+    power_1 = number(rounded(0.9)) ** step.astype(dtype)
+    power_2 = number(rounded(0.999)) ** step.astype(dtype)
+    a = number(rate) * np.sqrt(1 - power_2) / (1 - power_1)
+    correction_1, correction_2 = 1 - 0.9**step, (1 - 0.999**step) ** 0.5
+    found = {"lr": a.astype(float) * correction_1 / correction_2, "eps": 1e-7 / correction_2}
+    if config.optimizer == "adamw":
+        found["weight_decay"] = float(rounded(0.004)) * rate / found["lr"]
+    return found
+
+
+def step_table(
+    optimizer: Any, step: np.ndarray, config: TrainConfig, dtype: np.dtype
+) -> np.ndarray:
+    """For each of some steps what `update` needs, (steps, 5); the learning rate is left to it."""
+    found = {name: np.full(step.shape, float(optimizer.defaults.get(name, 0))) for name in TABLE}
+    found["lr"] = np.ones(step.shape)
+    if config.setup == "twin":
+        found |= keras_settings(step, config, dtype, 1.0)
+    beta_1, beta_2 = optimizer.defaults.get("betas", (0, 0))
+    found["weight_decay"] = found["weight_decay"] * found["lr"]
+    found["lr"] = found["lr"] / (1 - beta_1**step)
+    found["root"] = (1 - beta_2**step) ** 0.5
+    return np.stack([found[name] for name in TABLE], axis=-1).astype(dtype)
+
+
+TABLE = ("lr", "eps", "weight_decay", "momentum", "root")
+"""Columns of `step_table`: the step's length, ε, weight decay, momentum, √(1 − β₂ᵗ)."""
+
+
+def update(
+    config: TrainConfig, defaults: dict[str, Any], row: Any, rate: Any, state: Any, gradient: Any
+) -> Any:
+    """A step of PyTorch's optimizers as a function: for compilers, and for many starts at once.
+
+    Args:
+        config: which optimizer.
+        defaults: the optimizer's own.
+        row: of `step_table`, (5,).
+        rate: learning rate, () or one for each start (S,).
+        state: weights, m and v, each (P,) or (P, S).
+        gradient: likewise.
+    """
+    (weights, m, v), (lr, eps, decay, momentum, root) = state, row.unbind()
+    if config.optimizer == "sgd":
+        m = momentum * m + gradient
+        return weights - rate * m, m, v.clone()  # a compiled loop takes no aliases
+    if config.optimizer == "rmsprop":
+        v = defaults["alpha"] * v + (1 - defaults["alpha"]) * gradient * gradient
+        return weights - rate * gradient / (torch.sqrt(v) + eps), m.clone(), v
+    beta_1, beta_2 = defaults["betas"]
+    weights = weights - rate * decay * weights
+    m = m + (1 - beta_1) * (gradient - m)
+    v = beta_2 * v + (1 - beta_2) * gradient * gradient
+    return weights - rate * lr * m / (torch.sqrt(v) / root + eps), m, v

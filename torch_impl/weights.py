@@ -1,6 +1,6 @@
 """Weights between PyTorch and the canonical layout. Mirror: keras_impl/weights.py."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,18 @@ def set_weights(model: nn.Module, weights: Weights) -> None:
     write(model, weights)
     for _, bias_hh in _second_biases(model):
         nn.init.zeros_(bias_hh)
+
+
+def get_trained(model: nn.Module) -> list[np.ndarray]:
+    """What training changes, in the framework's own order and layout, as copies."""
+    return [p.numpy(force=True).copy() for p in model.parameters() if p.requires_grad]
+
+
+def set_trained(model: nn.Module, arrays: Sequence[np.ndarray]) -> None:
+    """Load what `get_trained` gives."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter, array in zip(trained, arrays, strict=True):
+        parameter.detach().copy_(torch.tensor(array))
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -1,0 +1,172 @@
+"""Training steps as one compiled call on Keras's torch backend.
+
+Keras itself leaves torch.compile off here. What it would do in a step, with its own optimizer, is
+recorded by PyTorch (make_fx), and the loop around it compiled to C++, as torch_impl/loop.py does.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from torch._higher_order_ops import while_loop
+from torch._inductor import config as inductor_config
+from torch._inductor.compile_fx import compile_fx
+from torch._inductor.cpp_builder import get_cpp_compiler
+from torch._inductor.decomposition import select_decomp_table
+from torch._inductor.exc import InvalidCxxCompiler
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from keras_impl.layers import unrolled
+from shared.config import InputError
+from shared.fibonacci import Data
+
+SMALL = 4096
+"""Multiplications up to which a matrix product is written out instead of calling a library."""
+
+
+class Steps:
+    """Training steps of a network, or of many starts of it at once, as one compiled call.
+
+    Args:
+        model: the network.
+        optimizer: built on what is trained.
+        loss: function of targets and outputs.
+        data: training rows.
+        stack: what is trained in place of the network's variables: for each of them one that has
+            the starts as its last axis.
+
+    Raises:
+        InputError: no C++ compiler, or the network changes more than its trained variables.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: Any,
+        loss: Any,
+        data: Data,
+        stack: Sequence[keras.Variable] | None = None,
+    ) -> None:
+        check_compiler()
+        if any("seed" not in variable.path for variable in model.non_trainable_variables):
+            raise InputError("model must have no state beside its weights to be compiled")
+        self.model, self.many = model, stack is not None
+        self._variables = [*(stack or model.trainable_variables), *optimizer.variables]
+        trained = len(model.trainable_variables)
+        device = self._variables[0].value.device
+        self._x, self._y = (torch.tensor(a, device=device) for a in (data.train_x, data.train_y))
+        self._others = [variable.value for variable in model.non_trainable_variables]
+        starts = self._variables[0].shape[-1:] if self.many else ()
+        self._nothing = torch.zeros(starts, dtype=self._y.dtype, device=device)
+        self._compiled: dict[Any, Any] = {}
+        self.load()
+
+        def loss_of(values: Any, x: Any, y: Any) -> Any:
+            return loss(y, model.stateless_call(values, self._others, x, training=True)[0])
+
+        gradient = torch.func.grad_and_value(loss_of)
+        if self.many:
+            gradient = torch.func.vmap(gradient, (-1, 0, 0), (-1, 0))
+
+        def step(state: Any, x: Any, y: Any) -> Any:
+            total, *state = (tensor.clone() for tensor in state)  # Keras changes them in place
+            values, slots = state[:trained], state[trained:]
+            gradients, value = gradient(values, x, y)
+            values, slots = optimizer.stateless_apply(slots, gradients, values)
+            return [total + value * x.shape[-3], *values, *slots]
+
+        self._step = step
+
+    def load(self) -> None:
+        """Start from what the variables are."""
+        self._state = [self._nothing, *(v.value.detach().clone() for v in self._variables)]
+
+    def run(self, rows: np.ndarray, begin: int, end: int) -> None:
+        """Take the steps from `begin` to `end`, on batches of rows (K, B), or (K, starts, B).
+
+        From 0 to 0 only compiles.
+        """
+        order = torch.tensor(rows, device=self._x.device)
+        with torch.no_grad(), inductor_config.patch(cpp_wrapper=True):
+            if rows.shape not in self._compiled:
+                self._compiled[rows.shape] = self._compile(order)
+            run = self._compiled[rows.shape]
+            self._state = run(order, torch.tensor(begin), torch.tensor(end), self._state)
+
+    def _compile(self, order: torch.Tensor) -> Any:
+        """The loop over batches of such a shape."""
+        with unrolled(self.model):
+            example = [self._state, self._x[order[0]], self._y[order[0]]]
+            recorded = make_fx(torch.func.functionalize(self._step))(*example)
+
+        def run(order: Any, begin: Any, end: Any, state: Any) -> Any:
+            def unfinished(k: Any, *state: Any) -> Any:
+                return k < end
+
+            def step(k: Any, *state: Any) -> Any:
+                rows = order.index_select(0, k.reshape(1))[0]
+                return (k + 1, *recorded([*state], self._x[rows], self._y[rows]))
+
+            return [*while_loop(unfinished, step, (begin.clone(), *state))][1:]
+
+        with torch._dynamo.config.patch(recompile_limit=10_000):
+            return torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
+
+    def take_loss(self) -> np.ndarray:
+        """The sum of the loss over all rows since the last time, one for each start."""
+        total = self._state[0].numpy(force=True).astype(np.float64)
+        self._state = [self._nothing, *self._state[1:]]
+        return total
+
+    def store(self) -> None:
+        """Bring the variables up to date."""
+        for variable, value in zip(self._variables, self._state[1:], strict=True):
+            variable.assign(value)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """What many starts make of rows (B, T, F), as an array (S, B, D)."""
+
+        def output(values: Any, x: Any) -> Any:
+            return self.model.stateless_call(values, self._others, x)[0]
+
+        trained = len(self.model.trainable_variables)
+        rows = torch.tensor(x, device=self._x.device)
+        with torch.no_grad(), unrolled(self.model):
+            predict = torch.func.vmap(output, (-1, None))
+            return predict(self._state[1 : 1 + trained], rows).numpy(force=True)
+
+
+def check_compiler() -> None:
+    """Raise InputError unless there is a C++ compiler."""
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise InputError(
+            "torch.compile needs a C++ compiler, g++ or clang++; found none"
+        ) from error
+
+
+def inductor(graph: Any, inputs: Any) -> Any:
+    """PyTorch's compiler; small matrix products are written out, as a call costs more than they."""
+    table = select_decomp_table()
+    aten: Any = torch.ops.aten
+
+    def mm(a: Any, b: Any) -> Any:
+        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
+            return table[aten.mm.default](a, b)
+        return (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
+
+    def addmm(bias: Any, a: Any, b: Any) -> Any:
+        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
+            return table[aten.addmm.default](bias, a, b)
+        return bias + (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
+
+    def bmm(a: Any, b: Any) -> Any:
+        if a.shape[1] * b.shape[1] * b.shape[2] > SMALL:
+            return table[aten.bmm.default](a, b)
+        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+
+    written = {aten.mm.default: mm, aten.addmm.default: addmm, aten.bmm.default: bmm}
+    return compile_fx(graph, inputs, decompositions={**table, **written})

@@ -1,0 +1,281 @@
+"""Training steps as one compiled call, in PyTorch. Mirror: keras_impl/loop.py."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from shared.config import InputError, TrainConfig
+from shared.fibonacci import Data, batches
+from torch_impl.layers import unrolled
+from torch_impl.optimizer import MOMENTS, create_optimizer, step_table, update
+from torch_impl.training import LOSSES
+
+SMALL = 4096
+"""Multiplications up to which a matrix product is written out instead of calling a library."""
+
+
+class Loop:
+    """Training steps of a network, or of many starts of it at once, as one compiled call.
+
+    Args:
+        model: the network.
+        data: training rows.
+        config: batch size, optimizer, loss and set-up.
+        optimizer: what trains the network; None for many starts.
+        starts: how many, S; None for the network itself.
+
+    Shape:
+        rows of batches (K, B), or (K, S, B); arrays of many starts have these as their last axis.
+
+    Raises:
+        InputError: what compiles is missing, or cannot take the network.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Data,
+        config: TrainConfig,
+        optimizer: Any = None,
+        starts: int | None = None,
+    ) -> None:
+        check_compiler()
+        if any(True for _ in model.buffers()):
+            raise InputError("model must have no state beside its weights to be compiled")
+        self.model, self.config, self.many = model.to(config.device), config, starts is not None
+        self._optimizer = optimizer or create_optimizer(model, config)
+        self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        device: Any = config.device
+        self._x, self._y = (torch.tensor(a, device=device) for a in (data.train_x, data.train_y))
+        shape = () if starts is None else (starts,)
+        self._nothing = torch.zeros(shape, dtype=self._y.dtype, device=device)
+        self._rates = torch.full_like(self._nothing, config.learning_rate)
+        self._done = 0
+        self._state = [] if self.many else self._own_state()
+        self._runs: dict[Any, Any] = {}
+
+    def load(self, arrays: Sequence[np.ndarray], rates: Sequence[float]) -> None:
+        """Begin many starts with these values of what is trained, at these learning rates."""
+        device: Any = self.config.device
+        flat = np.concatenate([array.reshape(-1, array.shape[-1]) for array in arrays])
+        weights = torch.tensor(flat, device=device)  # (P, S)
+        m, v = torch.zeros_like(weights), torch.zeros_like(weights)  # the loop takes no aliases
+        self._state = [self._nothing, weights, m, v]
+        self._rates = torch.tensor(rates, dtype=weights.dtype, device=device)
+        self._done = 0
+
+    def compile(self, order: np.ndarray) -> float:
+        """Compile for epochs like this one, (rows,) or (S, rows), without a step; seconds."""
+        begin = time.perf_counter()
+        for part in batches(order, self.config.batch_size):
+            self.run(part, 0, 0)
+        self.take_loss()
+        return time.perf_counter() - begin
+
+    def run(self, rows: np.ndarray, begin: int, end: int) -> None:
+        """Take the steps from `begin` to `end` on batches of rows."""
+        steps = np.arange(len(rows)) + self._done - begin + 1
+        dtype = np.dtype(str(self._y.dtype).removeprefix("torch."))
+        table = step_table(self._optimizer, steps, self.config, dtype)
+        device: Any = self.config.device
+        given = [torch.tensor(array, device=device) for array in (rows, table)]
+        if rows.shape not in self._runs:
+            self._runs[rows.shape] = (Replay if self._x.is_cuda else compiled)(self._step())
+        with torch.no_grad(), unrolled(self.model):
+            self._state = self._runs[rows.shape](begin, end, [*given, self._rates], self._state)
+        self._done += end - begin
+
+    def _step(self) -> Any:
+        """A function of k, what is given and the state → the state after batch k."""
+        x, y, model, config, many = self._x, self._y, self.model, self.config, self.many
+        names, shapes = [*self._trained], [p.shape for p in self._trained.values()]
+        sizes, defaults = [shape.numel() for shape in shapes], self._optimizer.defaults
+
+        def loss_of(weights: Any, x: Any, y: Any) -> Any:
+            parts = zip(names, torch.split(weights, sizes), shapes, strict=True)
+            parameters = {name: part.reshape(shape) for name, part, shape in parts}
+            return LOSSES[config.loss](torch.func.functional_call(model, parameters, (x,)), y)
+
+        gradient_of = torch.func.grad_and_value(loss_of)
+        if many:
+            gradient_of = torch.func.vmap(gradient_of, (-1, 0, 0), (-1, 0))
+
+        def step(k: Any, given: Any, state: Any) -> Any:
+            (order, table, rates), (total, *state) = given, state
+            rows, row = (of.index_select(0, k.reshape(1))[0] for of in (order, table))
+            gradient, loss = gradient_of(state[0], x[rows], y[rows])
+            state = update(config, defaults, row, rates, state, gradient)
+            return [total + loss * rows.shape[-1], *state]
+
+        return step
+
+    def take_loss(self) -> np.ndarray:
+        """The sum of the loss over all rows since the last time, () or (S,)."""
+        total = self._state[0].numpy(force=True).astype(np.float64)
+        self._state = [self._nothing, *self._state[1:]]
+        return total
+
+    def _own_state(self) -> list[torch.Tensor]:
+        """No loss yet; what the network's weights and the optimizer's moments are, flat."""
+        moments = MOMENTS[self.config.optimizer]
+        state = [self._nothing, torch.cat([p.detach().reshape(-1) for p in self._trained.values()])]
+        for moment in ("m", "v"):
+            slots = [
+                self._optimizer.state.get(p, {}).get(moments.get(moment), torch.zeros_like(p))
+                for p in self._trained.values()
+            ]
+            state.append(torch.cat([slot.detach().reshape(-1) for slot in slots]))
+        steps = [int(own["step"]) for own in self._optimizer.state.values() if "step" in own]
+        self._done = max(steps, default=0)
+        return state
+
+    def store(self) -> None:
+        """Bring the network and its optimizer up to date."""
+        moments = MOMENTS[self.config.optimizer]
+        sizes = [p.numel() for p in self._trained.values()]
+        flat = dict(zip(("weights", "m", "v"), self._state[1:], strict=True))
+        parts = {name: torch.split(tensor, sizes) for name, tensor in flat.items()}
+        for i, parameter in enumerate(self._trained.values()):
+            parameter.detach().copy_(parts["weights"][i].reshape(parameter.shape))
+            own = self._optimizer.state[parameter]
+            for moment, name in moments.items():
+                own[name] = parts[moment][i].reshape(parameter.shape).clone()
+            own["step"] = torch.tensor(float(self._done))
+
+    def arrays(self) -> list[np.ndarray]:
+        """The values of what is trained, of many starts."""
+        parts = torch.split(self._state[1], [p.numel() for p in self._trained.values()])
+        return [
+            part.reshape(*p.shape, -1).numpy(force=True)
+            for part, p in zip(parts, self._trained.values(), strict=True)
+        ]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """What many starts make of rows (B, T, F), as an array (S, B, D)."""
+        rows = torch.tensor(x, device=self._x.device)
+
+        def output(parameters: Any) -> Any:
+            return torch.func.functional_call(self.model, parameters, (rows,))
+
+        stack = [torch.tensor(array, device=self._x.device) for array in self.arrays()]
+        with torch.no_grad(), unrolled(self.model):
+            predict = torch.func.vmap(output, -1)
+            return predict(dict(zip(self._trained, stack, strict=True))).numpy(force=True)
+
+
+def check_compiler() -> None:
+    """Raise InputError unless there is a C++ compiler."""
+    from torch._inductor import cpp_builder, exc  # only now: they take a second
+
+    try:
+        cpp_builder.get_cpp_compiler()
+    except exc.InvalidCxxCompiler as error:
+        raise InputError(
+            "torch.compile needs a C++ compiler, g++ or clang++; found none"
+        ) from error
+
+
+def compiled(step: Any) -> Any:
+    """A function (begin, end, given, state) → state, a loop over `step` compiled to C++."""
+    from torch._higher_order_ops import while_loop
+    from torch._inductor import config as inductor_config
+
+    def run(begin: Any, end: Any, given: Any, state: Any) -> Any:
+        def unfinished(k: Any, *state: Any) -> Any:
+            return k < end
+
+        def advance(k: Any, *state: Any) -> Any:
+            return (k + 1, *step(k, given, [*state]))
+
+        return [*while_loop(unfinished, advance, (begin.clone(), *state))][1:]
+
+    run = torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
+
+    def call(begin: int, end: int, given: Any, state: Any) -> Any:
+        with (
+            # nn.RNN is not run, but Dynamo is to look past it at its parameters.
+            torch._dynamo.config.patch(recompile_limit=10_000, allow_rnn=True),
+            inductor_config.patch(cpp_wrapper=True),
+        ):
+            return run(torch.tensor(begin), torch.tensor(end), given, state)
+
+    return call
+
+
+def inductor(graph: Any, inputs: Any) -> Any:
+    """PyTorch's compiler; small matrix products are written out, as a call costs more than they."""
+    from torch._inductor.compile_fx import compile_fx
+    from torch._inductor.decomposition import select_decomp_table
+
+    table = select_decomp_table()
+    aten: Any = torch.ops.aten
+
+    def mm(a: Any, b: Any) -> Any:
+        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
+            return table[aten.mm.default](a, b)
+        return (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
+
+    def addmm(bias: Any, a: Any, b: Any) -> Any:
+        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
+            return table[aten.addmm.default](bias, a, b)
+        return bias + (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
+
+    def bmm(a: Any, b: Any) -> Any:
+        if a.shape[1] * b.shape[1] * b.shape[2] > SMALL:
+            return table[aten.bmm.default](a, b)
+        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+
+    written = {aten.mm.default: mm, aten.addmm.default: addmm, aten.bmm.default: bmm}
+    return compile_fx(graph, inputs, decompositions={**table, **written})
+
+
+class Replay:
+    """A function (begin, end, given, state) → state on a GPU: `step` as a CUDA graph, replayed.
+
+    On a CPU, where there are no graphs, the step itself is called again and again.
+    """
+
+    def __init__(self, step: Any) -> None:
+        self._step = torch.compile(step, fullgraph=True, dynamic=False)
+        self._kept: list[torch.Tensor] = []
+        self._replay: Any = None
+
+    def __call__(self, begin: int, end: int, given: Any, state: Any) -> Any:
+        values = [torch.tensor(begin, device=state[0].device), *given, *state]
+        if not self._kept:
+            self._kept = [tensor.clone() for tensor in values]
+            self._replay = self._recorded() if state[0].is_cuda else self._advance
+        self._fill(values)
+        for _ in range(begin, end):
+            self._replay()
+        return [tensor.clone() for tensor in self._kept[1 + len(given) :]]
+
+    def _fill(self, values: list[torch.Tensor]) -> None:
+        """Bring values to where the graph looks for them."""
+        for kept, value in zip(self._kept, values, strict=True):
+            kept.copy_(value)
+
+    def _advance(self) -> None:
+        """One step in place."""
+        k, order, table, rates, *state = self._kept
+        for old, new in zip(state, self._step(k, [order, table, rates], state), strict=True):
+            old.copy_(new)
+        k.add_(1)
+
+    def _recorded(self) -> Any:
+        """The step as a graph, after some steps to warm up on a stream of their own."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._kept[0].zero_()
+                self._advance()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._advance()
+        return graph.replay
