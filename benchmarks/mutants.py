@@ -35,7 +35,7 @@ ATTEND, SCORE = "attention:Attention.attend", "attention:Attention.score"
 RESET, STATES = "rnn:SimpleRNN.reset_parameters", "rnn:SimpleRNN.states"
 GET, SET, FIT = "weights:get_weights", "weights:set_weights", "training:fit"
 CREATE, FOLLOW, RESUME = (
-    f"optimizer:{name}" for name in ("create_optimizer", "follow_keras", "set_state")
+    f"optimizer:{name}" for name in ("create_optimizer", "keras_settings", "set_state")
 )
 TRAINED = [("requires_grad_(False)", "requires_grad_(True)")]
 
@@ -176,7 +176,7 @@ MUTANTS = {
         "step", {CREATE: [("RMSprop(trained, rate", "RMSprop(trained, 10 * rate")]}
     ),
     "learning rate rounded to float32": Mutant(
-        "step", {FOLLOW: [("number(config.learning_rate)", "np.float32(config.learning_rate)")]}
+        "step", {FOLLOW: [("number(rate) *", "np.float32(rate) *")]}
     ),
     "β not rounded as Keras on TensorFlow does": Mutant(
         "step",

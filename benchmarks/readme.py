@@ -1,9 +1,10 @@
 """`python -m benchmarks.readme` writes into the documents what can be measured or quoted.
 
 A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced. In README.md: `results` from the
-two records of `twins run`, `proof` from the certificates of `twins check`, `layer` from the source
-of the two layers. In docs/differences.md: `effects`; in docs/porting.md: `kills`. No number is
-typed by hand.
+two records of `twins run`, `proof` from the certificates of `twins check`, `speed` from the record
+of `python -m benchmarks.speed`, `layer` from the source of the two layers. In docs/differences.md:
+`effects`; in docs/porting.md: `kills`; in docs/speed.md: `speed`, `lines`. No number is typed by
+hand.
 """
 
 import ast
@@ -12,13 +13,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks import kills
+from benchmarks import costs, kills
 from benchmarks.scores import scores, sentence
 from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
 CHECK = "results/check"
+SPEED = "results/speed"
 
 
 def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
@@ -104,6 +106,77 @@ def kills_block(mutants: dict[str, Any]) -> str:
     )
 
 
+def speed_block(record: dict[str, Any]) -> str:
+    """All tables of what each way to train costs, the figure, the conditions."""
+    parts = [f"![Cost of a training step](../{SPEED}/costs.png)"]
+    for title, columns, lines in costs.tables(record):
+        parts += [f"{title}:", markdown(columns, lines, left=2)]
+    return "\n\n".join([*parts, f"Conditions: {speed_conditions(record)}."])
+
+
+def short_speed_block(record: dict[str, Any]) -> str:
+    """The figure, and how much faster each twin gets."""
+    lines = [line[:4] for line in costs.cost_lines(record) if line[3] or line[1] == "floor"]
+    return "\n\n".join(
+        [
+            f"![Cost of a training step]({SPEED}/costs.png)",
+            markdown(costs.COLUMNS[:4], lines, left=2),
+            f"Conditions: {speed_conditions(record)}.",
+        ]
+    )
+
+
+def speed_conditions(record: dict[str, Any]) -> str:
+    """What a reader needs to judge the costs."""
+    environment = record["environment"]
+    names = ("keras", "tensorflow", "jax", "torch", "numba")
+    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in names)
+    return (
+        f"the tutorial's attention network, batch size 1, float32, one thread, "
+        f"n = {record['rounds']} rounds, median (range); {versions}; "
+        f"{environment['processor']}, {environment['cores']} cores, cpu. "
+        f"Record: {SPEED}/record.json"
+    )
+
+
+WAYS = {
+    "fit": ["training"],
+    "fit_compiled": ["compiled", "loop"],
+    "fit_many": ["many", "loop"],
+}
+"""Way to train → the files that it takes, beside those of the network."""
+
+
+def lines_block() -> str:
+    """How much code each way takes."""
+    lines = []
+    for twin, package in (
+        ("Keras/tensorflow", "keras_impl"),
+        ("Keras/jax", "keras_impl"),
+        ("Keras/torch", "keras_impl"),
+        ("PyTorch", "torch_impl"),
+    ):
+        cells = []
+        for files in WAYS.values():
+            paths = [ROOT / package / f"{file}.py" for file in files]
+            if "loop" in files and package == "keras_impl":
+                paths.append(ROOT / package / "backends" / f"{twin.split('/')[1]}.py")
+            cells.append(str(sum(map(code_lines, paths))))
+        lines.append([twin, *cells])
+    return markdown(["twin", *WAYS], lines)
+
+
+def code_lines(path: Path) -> int:
+    """Lines of a file that hold code, and not only a docstring, a comment or nothing."""
+    tree, text = ast.parse(path.read_text()), path.read_text().splitlines()
+    said: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            said |= {*range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    code = [line for i, line in enumerate(text, 1) if i not in said and line.strip()]
+    return sum(not line.strip().startswith("#") for line in code)
+
+
 def layer_block() -> str:
     """The method that computes attention, from both sources, side by side."""
     cells = []
@@ -146,14 +219,17 @@ def filled_documents() -> dict[Path, str]:
 
     single, double = (load(f"{folder}/record.json") for folder in FOLDERS)
     full, mutants = (load(f"{CHECK}/{name}.json") for name in ("full", "mutants"))
+    speed = load(f"{SPEED}/record.json")
     blocks = {
         "README.md": {
             "results": results_block(single, double),
             "proof": proof_block(full, mutants),
+            "speed": short_speed_block(speed),
             "layer": layer_block(),
         },
         "docs/differences.md": {"effects": effects_block(full, mutants)},
         "docs/porting.md": {"kills": kills_block(mutants)},
+        "docs/speed.md": {"speed": speed_block(speed), "lines": lines_block()},
     }
     return {
         ROOT / name: fill((ROOT / name).read_text(), found, name) for name, found in blocks.items()

@@ -14,7 +14,16 @@ import psutil
 
 from shared.weights import Weights
 
-PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn", "attention-twins")
+PACKAGES = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "numba",
+    "numpy",
+    "scikit-learn",
+    "attention-twins",
+)
 
 
 @dataclass(frozen=True)
