@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: run test lint types format readme proof clean
+.PHONY: run test lint types format readme proof speed clean
 
 run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
@@ -37,6 +37,10 @@ proof: $(READY)  ## climb the whole ladder anew, and write it into the documents
 	mkdir -p results/check
 	$(BIN)/twins check --full --json results/check/full.json --figure results/check/growth.png
 	$(BIN)/twins check --mutants --json results/check/mutants.json
+	$(BIN)/python -m benchmarks.readme
+
+speed: $(READY)  ## measure anew what each way to train costs (leave the machine alone)
+	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.readme
 
 $(READY): pyproject.toml constraints.txt

@@ -38,7 +38,7 @@ COLOURS = {
 def show(record: dict[str, Any]) -> None:
     """Print the tables, and what was not measured."""
     console = Console()
-    console = Console(width=max(110, console.width))
+    console = Console(width=max(150, console.width))
     for title, columns, lines in tables(record):
         console.print(f"\n{title}")
         table = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False)

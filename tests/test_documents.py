@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from benchmarks.check import TUTORIAL_STEPS
-from benchmarks.readme import CHECK, filled_documents
+from benchmarks.readme import CHECK, SPEED, filled_documents
+from benchmarks.speed import BACKENDS
 from shared.config import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -14,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_measured_parts_are_what_the_command_makes():
     documents = filled_documents()
-    assert len(documents) == 3
+    assert len(documents) == 4
     for path, text in documents.items():
         assert path.read_text() == text, path
 
@@ -26,19 +27,25 @@ def test_tree_names_every_source_file_and_no_other():
     files = {
         path.name
         for package in ("shared", "keras_impl", "torch_impl", "benchmarks")
-        for path in (ROOT / package).glob("*.py")
+        for path in (ROOT / package).rglob("*.py")
         if not path.stem.startswith("__")
     }
     assert named == files
 
 
-def test_python_example_runs():
-    example = re.search(r"```python\n(from keras_impl.*?)```", README, re.DOTALL)
-    assert example
-    code = (
-        example[1].replace("epochs=3", "epochs=1").replace("DataConfig()", "DataConfig(numbers=60)")
-    )
-    exec(compile(code, "README.md", "exec"), {})
+def test_python_examples_run():
+    examples = re.findall(r"```python\n((?:import|from) .*?)```", README, re.DOTALL)
+    assert len(examples) == 2
+    shorter = {
+        "epochs=3": "epochs=1",
+        "DataConfig()": "DataConfig(numbers=60)",
+        "TrainConfig()": "TrainConfig(epochs=2)",
+        "range(100)": "range(3)",
+    }
+    for code in examples:
+        for text, short in shorter.items():
+            code = code.replace(text, short)
+        exec(compile(code, "README.md", "exec"), {})
 
 
 def test_links_lead_somewhere():
@@ -57,6 +64,16 @@ def test_every_difference_names_a_test_that_exists():
         assert f"def {match[2]}(" in (ROOT / "tests" / match[1]).read_text(), row
 
 
+def test_costs_are_whole_and_of_a_commit():
+    record = json.loads((ROOT / SPEED / "record.json").read_text())
+    assert record["status"] == "complete" and not record["failures"] and record["rounds"] >= 3
+    assert record["environment"]["commit"] and "dirty" not in record["environment"]["commit"]
+    found = {(s["twin"], s["way"], s["round"]) for s in record["samples"]}
+    for twin in BACKENDS:
+        for way in ("fit", "fit_compiled", "fit_many"):
+            assert {(twin, way, number) for number in range(record["rounds"])} <= found
+
+
 def test_certificates_are_whole_and_of_a_commit():
     for name in ("full", "mutants"):
         record = json.loads((ROOT / CHECK / f"{name}.json").read_text())
@@ -70,4 +87,5 @@ def test_certificates_are_whole_and_of_a_commit():
         "Keras/jax",
         "Keras/torch",
         "PyTorch",
+        "scalar loop",
     }

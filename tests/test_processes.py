@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from benchmarks.processes import Workers, framework_environment
+from benchmarks.processes import ONE_KERNEL, Workers, framework_environment
 from shared.config import InputError, TrainConfig
 
 CONFIG = TrainConfig(keras_backend="jax")
@@ -102,6 +102,7 @@ def test_environment_follows_the_configuration():
     assert cpu["CUDA_VISIBLE_DEVICES"] == ""
     assert "CUDA_VISIBLE_DEVICES" not in gpu
     assert (cpu["OMP_NUM_THREADS"], gpu["OMP_NUM_THREADS"]) == ("1", "4")
+    assert ONE_KERNEL in cpu["XLA_FLAGS"] and ONE_KERNEL not in gpu["XLA_FLAGS"]
     for variables in (cpu, gpu):
         assert variables["NVIDIA_TF32_OVERRIDE"] == "0"
         assert variables["TF_DETERMINISTIC_OPS"] == "1"

@@ -104,9 +104,9 @@ def test_errors_are_those_of_the_saved_weights(finished):
 def test_shows_everything(finished):
     out, run = finished
     for text in (
-        "rnn_with_attention  Keras/tensorflow          33",
-        "rnn_with_attention  PyTorch                   33",
-        "tutorial's own                5.631e-05  2.623e-05",
+        "rnn_with_attention  Keras/tensorflow      33",
+        "rnn_with_attention  PyTorch               33",
+        "tutorial's own            5.631e-05  2.623e-05",
         "predict 0",
         "training mean",
         "persistence",
