@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rich.box
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -115,9 +116,7 @@ def growth(record: dict[str, Any]) -> list[list[str]]:
 
 def _growth_line(twin: str, what: str, sizes: list[int], seconds: list[float]) -> list[str]:
     """The exponent is the slope of a line through the points on two logarithmic axes."""
-    from numpy import log, polyfit
-
-    exponent = polyfit(log(sizes), log(seconds), 1)[0]
+    exponent = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
     shown = " ".join(f"{second:.3f}" for second in seconds)
     return [twin, what, " ".join(f"{size:,}" for size in sizes), shown, f"{exponent:.2f}"]
 
@@ -185,7 +184,6 @@ def save_costs(record: dict[str, Any], path: Path) -> None:
     """Draw the cost of a step by each way, every round a dot, with the floor as a line."""
     cells = by_cell(record)
     names = list(dict.fromkeys(name for twin, name in cells if twin in COLOURS))
-    names.sort(key=lambda name: (name.startswith("fit_many"), "," not in name, name != "fit"))
     names.sort(key=lambda name: (name != "fit", name.startswith("fit_many"), "," not in name))
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()

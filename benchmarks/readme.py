@@ -116,7 +116,7 @@ def speed_block(record: dict[str, Any]) -> str:
 
 def short_speed_block(record: dict[str, Any]) -> str:
     """The figure, and how much faster each twin gets."""
-    lines = [line[:4] for line in costs.cost_lines(record) if line[3] or line[1] == "floor"]
+    lines = [line[:4] for line in costs.cost_lines(record)]
     return "\n\n".join(
         [
             f"![Cost of a training step]({SPEED}/costs.png)",

@@ -68,7 +68,7 @@ def result_rows(record: dict[str, Any]) -> Iterator[list[str]]:
 RESULT_COLUMNS = [
     "network",
     "framework",
-    "parameters",
+    "params",
     "train MSE",
     "test MSE",
     "seconds +\ncompiling",
