@@ -73,7 +73,8 @@ def cost_lines(record: dict[str, Any]) -> list[list[str]]:
         pays = ""
         if plain and name.startswith("fit_compiled"):
             saved = paired(plain, samples, lambda a, b: a["microseconds"] - b["microseconds"])
-            pays = f"{compile_seconds.get(0, 0) / statistics.median(saved) * 1e6:,.0f}"
+            if 0 in compile_seconds and saved and statistics.median(saved) > 0:
+                pays = f"{compile_seconds[0] / statistics.median(saved) * 1e6:,.0f}"
         lines.append(
             [
                 twin,

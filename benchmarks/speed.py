@@ -127,7 +127,8 @@ class Speed:
     """Measure what each way to train costs, side by side. Leave the machine alone meanwhile."""
 
     rounds: int = 3
-    """How often every cell is measured; the first time compiles with empty caches."""
+    """How often every cell is measured; the first round begins with empty caches, which its cells
+    share."""
 
     seed: int = 0
     """Decides the order of the cells."""
@@ -140,7 +141,10 @@ class Speed:
     def __call__(self) -> int:
         """Measure, show, keep; the exit code."""
         check_integer("rounds", self.rounds, 1, 100)
-        self.out.mkdir(parents=True, exist_ok=True)
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"out must be a folder that can be made, got {error}") from error
         self.record.update(
             status="running",
             started=datetime.now(UTC).isoformat(timespec="seconds"),

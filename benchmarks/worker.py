@@ -52,7 +52,7 @@ def train(
         send("begun", model_config.model)
         try:
             result, by = getattr(package, way)(model, data, config, progress=progress), way
-        except InputError as error:  # the machine has no compiler
+        except InputError as error:  # no compiler, or it fails
             send("plain", str(error))
             result, by = package.fit(model, data, config, progress=progress), "fit"
         prediction = package.predict(model, data.test_x)

@@ -9,9 +9,10 @@ import numpy as np
 from keras_impl.loop import Loop
 from keras_impl.optimizer import create_optimizer, get_state, set_state
 from keras_impl.runtime import floatx
+from keras_impl.training import LOSSES
 from keras_impl.weights import get_weights, set_weights
 from shared.config import InputError, TrainConfig
-from shared.fibonacci import Data, batch_order, batches
+from shared.fibonacci import Data, batch_order, batches, check_order
 from shared.results import FitResult, Snapshot
 
 
@@ -29,10 +30,12 @@ def fit_compiled(
     Args, Raises: as `fit`; InputError too if what compiles is missing or cannot take the network.
 
     Returns:
-        What `fit` returns, equal up to rounding; compilation is over before the first epoch.
+        What `fit` returns, equal up to rounding; compilation is over before the first epoch. Layers
+        that draw random numbers may draw others than in `fit`.
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
+    order = check_order(order, len(data.train_x))
     losses, seconds, kept, step = [], [], {}, 0
     with floatx(model.trainable_variables[0].dtype):
         optimizer = create_optimizer(model, config)
@@ -41,6 +44,7 @@ def fit_compiled(
                 raise InputError(f"setup must be twin to go on from a start, got {config.setup!r}")
             set_weights(model, start.weights)
             set_state(model, optimizer, config, start.state)
+        model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
         loop = Loop(model, data, config, optimizer)
         compile_seconds = loop.compile(order[0])
         for rows in order:

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_impl.optimizer import create_many_optimizer
 from keras_impl.training import LOSSES
-from shared.config import TrainConfig
+from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batches
 
 
@@ -65,8 +65,12 @@ class Loop:
     def compile(self, order: np.ndarray) -> float:
         """Compile for epochs like this one, (rows,) or (S, rows), without a step; seconds."""
         begin = time.perf_counter()
-        for part in batches(order, self._size):
-            self._steps.run(part, 0, 0)
+        try:
+            for part in batches(order, self._size):
+                self._steps.run(part, 0, 0)
+        except (RuntimeError, OSError) as error:  # of the network, the compiler or its caches
+            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise InputError(f"model cannot be compiled here: {said}") from error
         self.take_loss()
         return time.perf_counter() - begin
 

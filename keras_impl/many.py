@@ -10,8 +10,8 @@ from keras_impl.models import create_model
 from keras_impl.runtime import floatx
 from keras_impl.weights import get_trained, get_weights, set_trained, set_weights
 from shared.config import ModelConfig, TrainConfig
-from shared.fibonacci import Data, batches
-from shared.many import ManyResult, chunks, join, predictions
+from shared.fibonacci import Data, batches, check_order
+from shared.many import ManyResult, check_data, chunks, join, predictions
 from shared.weights import Weights, initial_weights
 
 TOGETHER = 100
@@ -49,6 +49,9 @@ def fit_many(
         InputError: seeds or learning rates that cannot be, or what compiles is missing.
     """
     plan, done = chunks(model_config, config, seeds, learning_rates, TOGETHER), []
+    check_data(model_config, data)
+    if order is not None:
+        order = check_order(order, len(data.train_x), len(seeds))
     starts, epochs = len(plan[0].seeds), 0
     all_epochs = len(plan) * (config.epochs if order is None else order.shape[1])
     with floatx(model_config.dtype):

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from shared.config import LARGEST_FIBONACCI, DataConfig, check_fraction, check_integer
+from shared.config import (
+    LARGEST_FIBONACCI,
+    DataConfig,
+    InputError,
+    check_fraction,
+    check_integer,
+)
 
 
 def get_fib_seq(n: int, scale_data: bool = True) -> tuple[np.ndarray, MinMaxScaler | None]:
@@ -119,6 +125,24 @@ def epoch_orders(rows: int, seed: int) -> Iterator[np.ndarray]:
     generator = np.random.default_rng([seed, *b"batch_order"])
     while True:
         yield generator.permutation(rows)
+
+
+def check_order(order: np.ndarray, rows: int, starts: int | None = None) -> np.ndarray:
+    """An order of training as an array, int (epochs, rows), or (starts, epochs, rows).
+
+    Raises:
+        InputError: it has another shape, holds nothing, or names a row that is not there.
+    """
+    array = np.asarray(order)
+    shape = "(epochs, rows)" if starts is None else f"({starts}, epochs, rows)"
+    fits = array.ndim == 2 if starts is None else array.ndim == 3 and len(array) == starts
+    if not fits or not array.size or array.dtype.kind not in "iu":
+        raise InputError(f"order must be integers {shape}, got {array.dtype} {array.shape}")
+    if array.min() < -rows or array.max() >= rows:
+        raise InputError(
+            f"order must name {rows} rows, from 0, got rows from {array.min()} to {array.max()}"
+        )
+    return array % rows
 
 
 def batches(order: np.ndarray, size: int) -> list[np.ndarray]:

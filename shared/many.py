@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shared.config import InputError, ModelConfig, TrainConfig, check_integer
-from shared.fibonacci import epoch_orders
+from shared.fibonacci import Data, epoch_orders
 from shared.weights import Weights, weight_shapes
 
 BUDGET = 4 * 2**20
@@ -106,11 +106,11 @@ def chunks(
     Raises:
         InputError: no seeds, a seed or a rate that cannot be, not one rate for each seed.
     """
-    seeds = list(seeds)
-    if not seeds:
+    if not len(seeds):
         raise InputError("seeds must be at least one, got none")
     for seed in seeds:
         check_integer("seed", seed, 0, 2**32 - 1)
+    seeds = [int(seed) for seed in seeds]
     rates = [train.learning_rate] * len(seeds) if learning_rates is None else [*learning_rates]
     if len(rates) != len(seeds):
         raise InputError(
@@ -128,8 +128,22 @@ def chunks(
     return found
 
 
+def check_data(model: ModelConfig, data: Data) -> None:
+    """Raise InputError unless the rows are of the network's shape and type."""
+    for name in ("train_x", "train_y", "test_x", "test_y"):
+        array = getattr(data, name)
+        shape = model.input_shape if name.endswith("x") else (model.dense_units,)
+        if array.shape[1:] != shape or array.dtype != model.dtype:
+            raise InputError(
+                f"{name} must be {model.dtype} with rows of shape {shape}, "
+                f"got {array.dtype} with {array.shape[1:]}"
+            )
+    if not len(data.train_x):
+        raise InputError("train_x must have a row, got none")
+
+
 def start_bytes(model: ModelConfig, train: TrainConfig) -> int:
-    """About how many bytes one start works on in a training step."""
+    """About how many bytes one start works on in a training step, a guide for chunks."""
     parameters = sum(math.prod(shape) for shape in weight_shapes(model).values())
     states = train.batch_size * model.time_steps * (model.units + model.features + 2)
     # Weights, two moments and a gradient; of every state its value and its gradient, twice.

@@ -9,8 +9,10 @@ import pytest
 
 FILES = [
     "test_attention.py",
+    "test_compiled.py",
     "test_keras_conventions.py",
     "test_layers.py",
+    "test_many.py",
     "test_models.py",
     "test_optimizer.py",
     "test_trace.py",

@@ -10,8 +10,8 @@ from test_training import config_of, furthest, some_data
 
 import keras_impl
 import torch_impl
-from shared.config import OPTIMIZERS, InputError, ModelConfig, TrainConfig
-from shared.fibonacci import batch_order, batches
+from shared.config import OPTIMIZERS, DataConfig, InputError, ModelConfig, TrainConfig
+from shared.fibonacci import batch_order, batches, load_fibonacci
 from shared.weights import random_weights
 from torch_impl.loop import Loop, Replay
 from torch_impl.optimizer import create_optimizer, step_table, update
@@ -22,6 +22,10 @@ SLOW = BACKEND == "torch"  # its compiler takes half a minute each time
 CASES = [("rnn_with_attention", "float64", 8)]  # 8: the last batch of 23 rows has 7
 if not SLOW:
     CASES += [("rnn", "float32", 1)]
+
+
+def some_tutorial_data():
+    return load_fibonacci(DataConfig(numbers=40))
 
 
 def start_of(twin, config, setup="twin"):
@@ -118,16 +122,75 @@ def test_native_set_up(twin):
     assert furthest(fast, plain) <= 1e-14
 
 
+@pytest.mark.skipif(SLOW, reason="as above")
+@pytest.mark.parametrize("loss", ["mae", "bce", "ce"])
+def test_every_loss(loss):
+    data = some_data("float64")
+    if loss == "ce":
+        classes = np.arange(23) % 2
+        data = replace(data, train_y=classes)
+    elif loss == "bce":
+        data = replace(data, train_y=(data.train_y > 0).astype("float64"))
+    config = TrainConfig(loss=loss, epochs=2, batch_size=8, keras_backend=BACKEND)
+    twins = [keras_impl] if loss == "mae" else [keras_impl, torch_impl]
+    for twin in twins:
+        plain, fast = (
+            getattr(twin, way)(start_of(twin, config_of("rnn", "float64")), data, config)
+            for way in ("fit", "fit_compiled")
+        )
+        assert furthest(fast, plain) <= 1e-14
+        np.testing.assert_allclose(fast.loss, plain.loss, rtol=0, atol=1e-14)
+
+
+@pytest.mark.skipif(SLOW, reason="as above")
 def test_progress_and_order_from_the_seed():
     told = []
-    config = TrainConfig(epochs=3, seed=4, batch_size=8)
-    model = keras_impl.create_model(config_of("rnn", "float32"))
-    data = some_data("float32")
-    if not SLOW:
-        result = keras_impl.fit_compiled(
-            model, data, config, progress=lambda epochs, loss: told.append((epochs, loss))
-        )
-        assert told == list(enumerate(result.loss, 1))
+    config = TrainConfig(epochs=3, seed=4, batch_size=8, keras_backend=BACKEND)
+    data, model_config = some_data("float32"), config_of("rnn", "float32")
+    drawn = keras_impl.fit_compiled(
+        keras_impl.create_model(model_config),
+        data,
+        config,
+        progress=lambda epochs, loss: told.append((epochs, loss)),
+    )
+    order = batch_order(23, 3, 4)
+    model = keras_impl.create_model(model_config)
+    given = keras_impl.fit_compiled(model, data, replace(config, seed=5), order)
+    assert told == list(enumerate(drawn.loss, 1))
+    assert given.loss == drawn.loss
+    assert model.optimizer is not None  # as after `fit`
+
+
+@pytest.mark.skipif(SLOW, reason="as above")
+def test_losses_of_layers_are_added():
+    plain, fast = [], []
+    for found, way in ((plain, keras_impl.fit), (fast, keras_impl.fit_compiled)):
+        keras.utils.set_random_seed(1)
+        layers = [
+            keras.layers.SimpleRNN(3, name="rnn"),
+            keras.layers.Dense(2, kernel_regularizer="l2", name="dense"),
+        ]
+        model = keras.Sequential([keras.Input((5, 3)), *layers])
+        found.append(way(model, some_data("float32"), TrainConfig(epochs=3, learning_rate=0.01)))
+    assert furthest(fast[0], plain[0]) <= 1e-6
+    np.testing.assert_allclose(fast[0].loss, plain[0].loss, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (np.zeros((0, 23), int), r"order must be integers \(epochs, rows\), got int64 \(0, 23\)"),
+        (np.zeros((1, 0), int), r"order must be integers \(epochs, rows\), got int64 \(1, 0\)"),
+        (np.arange(23), r"order must be integers \(epochs, rows\), got int64 \(23,\)"),
+        (np.zeros((1, 3)), r"order must be integers \(epochs, rows\), got float64 \(1, 3\)"),
+        ([[0, 23]], "order must name 23 rows, from 0, got rows from 0 to 23"),
+        ([[0, -24]], "order must name 23 rows, from 0, got rows from -24 to 0"),
+    ],
+)
+def test_wrong_orders_are_one_line(twin, order, message):
+    model = twin.create_model(config_of("rnn", "float32"))
+    with pytest.raises(InputError, match=message):
+        twin.fit_compiled(model, some_data("float32"), TrainConfig(), order)
 
 
 def test_layers_are_as_they_were_afterwards():
@@ -166,6 +229,26 @@ def test_refuses_a_state_that_it_would_lose():
     data, config = some_data("float32"), TrainConfig()
     with pytest.raises(InputError, match="model must have no state beside its weights"):
         Loop(model, data, config, create_optimizer(model, config))
+
+
+def test_refuses_a_parameter_that_nothing_uses():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 2))
+    model.register_module("unused", torch.nn.Linear(2, 2))
+    model.forward = lambda x: model[1](model[0](x))
+    with pytest.raises(InputError, match="model must use every parameter that it trains"):
+        torch_impl.fit_compiled(model, some_data("float32"), TrainConfig())
+
+
+def test_what_cannot_be_compiled_is_one_line(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no header\nand a page of output")
+
+    monkeypatch.setattr(Loop, "run", fail)
+    with pytest.raises(InputError) as error:
+        torch_impl.fit_compiled(
+            torch_impl.create_model(ModelConfig()), some_tutorial_data(), TrainConfig()
+        )
+    assert str(error.value) == "model cannot be compiled here: no header"
 
 
 def test_needs_a_compiler(monkeypatch):

@@ -146,8 +146,49 @@ def test_no_rows_to_predict():
     assert len(set(shapes)) == 1 and len(shapes) > 1
 
 
+@pytest.mark.skipif(SLOW, reason="as above")
 def test_twins_agree_on_many_starts():
-    if not SLOW:
-        both = [train_many(twin, "rnn", "float32") for twin in (keras_impl, torch_impl)]
-        for name, array in both[0].weights.items():
-            np.testing.assert_allclose(array, both[1].weights[name], rtol=0, atol=2e-6)
+    both = [train_many(twin, "rnn", "float32") for twin in (keras_impl, torch_impl)]
+    for name, array in both[0].weights.items():
+        np.testing.assert_allclose(array, both[1].weights[name], rtol=0, atol=2e-6)
+
+
+@pytest.mark.skipif(SLOW, reason="as above")
+def test_a_start_that_diverges_touches_no_other():
+    config = TrainConfig(**vars(CONFIG) | {"optimizer": "sgd"})
+    calm = train_many(keras_impl, "rnn", "float32", config, rates=[0.01, 0.01, 0.01])
+    data = some_data("float32")
+    wild = keras_impl.fit_many(
+        config_of("rnn", "float32"),
+        data,
+        config,
+        SEEDS,
+        [0.01, 10, 0.01],
+        start=lambda c, seed: {
+            name: array * (np.float32(1e30) if seed == 0 and name == "dense/bias" else 1)
+            for name, array in random_weights(c, seed).items()
+        },
+    )
+    for i in (0, 2):
+        np.testing.assert_array_equal(wild.loss[i], calm.loss[i])
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (np.zeros((2, 1, 3), int), r"order must be integers \(3, epochs, rows\)"),
+        (np.zeros((1, 3), int), r"order must be integers \(3, epochs, rows\)"),
+        (np.full((3, 1, 2), 23), "order must name 23 rows, from 0, got rows from 23 to 23"),
+    ],
+)
+def test_wrong_orders_are_one_line(twin, order, message):
+    with pytest.raises(InputError, match=message):
+        train_many(twin, "rnn", "float32", order=order)
+
+
+def test_data_of_another_network_is_one_line(twin):
+    other = ModelConfig(model="rnn", units=4, dense_units=2, time_steps=9, features=3)
+    with pytest.raises(InputError, match=r"train_x must be float32 with rows of shape \(9, 3\)"):
+        twin.fit_many(other, some_data("float32"), CONFIG, [1])
+    with pytest.raises(InputError, match="train_x must be float32 .* got float64"):
+        twin.fit_many(config_of("rnn", "float32"), some_data("float64"), CONFIG, [1])

@@ -85,6 +85,16 @@ def test_a_round_without_its_partner_is_left_out():
     assert spread([]) == "" and spread([123.4]) == "123"
 
 
+def test_incomplete_records_have_a_table_too():
+    samples = RECORD["samples"]
+    late = [s for s in samples if s["way"] == "fit" and s["round"] == 0]
+    late += [s for s in samples if s["way"] == "fit_compiled" and s["round"] == 1]
+    slow = [sample("PyTorch", "fit", 0, 1), sample("PyTorch", "fit_compiled", 0, 2)]
+    for some in (late, slow):
+        lines = {line[1]: line for line in cost_lines(RECORD | {"samples": some})}
+        assert lines["fit_compiled"][-1] == ""
+
+
 def test_tables_without_a_floor_and_the_figure(tmp_path, capsys):
     record = RECORD | {"samples": RECORD["samples"][3:], "failures": {"Keras/jax, fit": "no jax"}}
     assert [title for title, *_ in tables(record)]

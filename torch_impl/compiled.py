@@ -7,7 +7,7 @@ import numpy as np
 from torch import nn
 
 from shared.config import InputError, TrainConfig
-from shared.fibonacci import Data, batch_order, batches
+from shared.fibonacci import Data, batch_order, batches, check_order
 from shared.results import FitResult, Snapshot
 from torch_impl.loop import Loop
 from torch_impl.optimizer import create_optimizer, get_state, set_state
@@ -29,10 +29,12 @@ def fit_compiled(
     Args, Raises: as `fit`; InputError too if what compiles is missing or cannot take the network.
 
     Returns:
-        What `fit` returns, equal up to rounding; compilation is over before the first epoch.
+        What `fit` returns, equal up to rounding; compilation is over before the first epoch. Layers
+        that draw random numbers may draw others than in `fit`.
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
+    order = check_order(order, len(data.train_x))
     losses, seconds, kept, step = [], [], {}, 0
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     with floatx(dtype):

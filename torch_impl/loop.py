@@ -51,8 +51,14 @@ class Loop:
         self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         device: Any = config.device
         self._x, self._y = (torch.tensor(a, device=device) for a in (data.train_x, data.train_y))
+        # With two rows, for layers that want more than one.
+        with torch.random.fork_rng():
+            loss = LOSSES[config.loss](model(self._x[:2]), self._y[:2])
+        slopes = torch.autograd.grad(loss, [*self._trained.values()], allow_unused=True)
+        if any(slope is None for slope in slopes):  # the optimizer would leave it as it is
+            raise InputError("model must use every parameter that it trains to be compiled")
         shape = () if starts is None else (starts,)
-        self._nothing = torch.zeros(shape, dtype=self._y.dtype, device=device)
+        self._nothing = torch.zeros(shape, dtype=next(model.parameters()).dtype, device=device)
         self._rates = torch.full_like(self._nothing, config.learning_rate)
         self._done = 0
         self._state = [] if self.many else self._own_state()
@@ -71,15 +77,19 @@ class Loop:
     def compile(self, order: np.ndarray) -> float:
         """Compile for epochs like this one, (rows,) or (S, rows), without a step; seconds."""
         begin = time.perf_counter()
-        for part in batches(order, self.config.batch_size):
-            self.run(part, 0, 0)
+        try:
+            for part in batches(order, self.config.batch_size):
+                self.run(part, 0, 0)
+        except (RuntimeError, OSError) as error:  # of the network, the compiler or its caches
+            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise InputError(f"model cannot be compiled here: {said}") from error
         self.take_loss()
         return time.perf_counter() - begin
 
     def run(self, rows: np.ndarray, begin: int, end: int) -> None:
         """Take the steps from `begin` to `end` on batches of rows."""
         steps = np.arange(len(rows)) + self._done - begin + 1
-        dtype = np.dtype(str(self._y.dtype).removeprefix("torch."))
+        dtype = np.dtype(str(self._nothing.dtype).removeprefix("torch."))
         table = step_table(self._optimizer, steps, self.config, dtype)
         device: Any = self.config.device
         given = [torch.tensor(array, device=device) for array in (rows, table)]
@@ -169,8 +179,10 @@ class Loop:
 
 def check_compiler() -> None:
     """Raise InputError unless there is a C++ compiler."""
-    from torch._inductor import cpp_builder, exc  # only now: they take a second
-
+    try:
+        from torch._inductor import cpp_builder, exc  # only now: they take a second
+    except OSError as error:
+        raise InputError(f"torch.compile cannot make its caches: {error}") from error
     try:
         cpp_builder.get_cpp_compiler()
     except exc.InvalidCxxCompiler as error:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from shared.config import ModelConfig, TrainConfig
-from shared.fibonacci import Data, batches
-from shared.many import ManyResult, chunks, join, predictions
+from shared.fibonacci import Data, batches, check_order
+from shared.many import ManyResult, check_data, chunks, join, predictions
 from shared.weights import Weights, initial_weights
 from torch_impl.loop import Loop
 from torch_impl.models import create_model
@@ -49,6 +49,9 @@ def fit_many(
         InputError: seeds or learning rates that cannot be, or what compiles is missing.
     """
     plan, done = chunks(model_config, config, seeds, learning_rates, TOGETHER), []
+    check_data(model_config, data)
+    if order is not None:
+        order = check_order(order, len(data.train_x), len(seeds))
     starts, epochs = len(plan[0].seeds), 0
     all_epochs = len(plan) * (config.epochs if order is None else order.shape[1])
     with floatx(model_config.dtype):

@@ -36,8 +36,8 @@ class Steps:
         x, y = jnp.asarray(data.train_x), jnp.asarray(data.train_y)
 
         def loss_of(values: Any, others: Any, x: Any, y: Any) -> Any:
-            called: Any = model.stateless_call(values, others, x, training=True)
-            return loss(y, called[0]), called[1]
+            called: Any = model.stateless_call(values, others, x, training=True, return_losses=True)
+            return loss(y, called[0]) + sum(called[2]), called[1]
 
         gradient = jax.value_and_grad(loss_of, has_aux=True)
         if self.many:
@@ -55,7 +55,7 @@ class Steps:
         self._steps = jax.jit(steps)
         self._variables = (variables, model.non_trainable_variables, optimizer.variables)
         starts = variables[0].shape[-1:] if self.many else ()
-        self._nothing = jnp.zeros(starts, y.dtype)
+        self._nothing = jnp.zeros(starts, variables[0].dtype)
         self._predict: Any = None
         self.load()
 

@@ -41,7 +41,10 @@ class Steps:
             x, y, *values = arguments
             with tf.GradientTape() as tape:
                 tape.watch(values)
-                value = loss(y, model.stateless_call(values, others, x, training=True)[0])
+                called: Any = model.stateless_call(
+                    values, others, x, training=True, return_losses=True
+                )
+                value = loss(y, called[0]) + sum(called[2])
             return value, tape.gradient(value, values)
 
         def gradient(x: Any, y: Any) -> Any:
@@ -49,7 +52,7 @@ class Steps:
                 return self._vectorized(gradient_of_one, x, y)
             values = [variable.value for variable in variables]
             with tf.GradientTape() as tape:
-                value = loss(y, model(x, training=True))
+                value = loss(y, model(x, training=True)) + sum(model.losses)
             return value, tape.gradient(value, values)
 
         @tf.function(jit_compile=True)
@@ -64,7 +67,7 @@ class Steps:
 
         self._steps = steps
         starts = variables[0].shape[-1:] if self.many else ()
-        self._nothing = self._total = tf.zeros(starts, y.dtype)
+        self._nothing = self._total = tf.zeros(starts, variables[0].dtype)
         self._predict: Any = None
 
     def load(self) -> None:

@@ -50,7 +50,8 @@ class Steps:
         stack: Sequence[keras.Variable] | None = None,
     ) -> None:
         check_compiler()
-        if any("seed" not in variable.path for variable in model.non_trainable_variables):
+        names = {variable.path.split("/")[-1] for variable in model.non_trainable_variables}
+        if names - {"seed_generator_state"}:
             raise InputError("model must have no state beside its weights to be compiled")
         self.model, self.many = model, stack is not None
         self._variables = [*(stack or model.trainable_variables), *optimizer.variables]
@@ -59,12 +60,15 @@ class Steps:
         self._x, self._y = (torch.tensor(a, device=device) for a in (data.train_x, data.train_y))
         self._others = [variable.value for variable in model.non_trainable_variables]
         starts = self._variables[0].shape[-1:] if self.many else ()
-        self._nothing = torch.zeros(starts, dtype=self._y.dtype, device=device)
+        self._nothing = torch.zeros(starts, dtype=self._variables[0].value.dtype, device=device)
         self._compiled: dict[Any, Any] = {}
         self.load()
 
         def loss_of(values: Any, x: Any, y: Any) -> Any:
-            return loss(y, model.stateless_call(values, self._others, x, training=True)[0])
+            called: Any = model.stateless_call(
+                values, self._others, x, training=True, return_losses=True
+            )
+            return loss(y, called[0]) + sum(called[2])
 
         gradient = torch.func.grad_and_value(loss_of)
         if self.many:
