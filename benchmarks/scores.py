@@ -18,7 +18,7 @@ from shared.parity import FASTER_RUNGS, RUNGS, Divergence, gate
 def show(record: dict[str, Any], verdict: Verdict) -> None:
     """Print a table for each floating-point type, every divergence, and one sentence."""
     console = Console()
-    console = Console(width=max(120, console.width))
+    console = Console(width=max(140, console.width))
     for dtype in dict.fromkeys(row["dtype"] for row in verdict.rows):
         rows = [row for row in verdict.rows if row["dtype"] == dtype]
         models = ", ".join(dict.fromkeys(row["model"] for row in rows))
