@@ -65,7 +65,7 @@ def set_state(model: keras.Model, optimizer: Any, config: TrainConfig, state: We
     """
     check_state(state, get_state(model, optimizer, config))
     for name, slot in _slots(model, optimizer, config).items():
-        slot.assign(state[name])
+        slot.assign(np.array(state[name]))  # a copy, as in set_weights
     if "t" in OPTIMIZERS[config.optimizer]:
         optimizer.iterations.assign(int(state["t"]))
 

@@ -30,7 +30,7 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         next(iter(current.values())).dtype.name,
     )
     for name, variable in variables(model).items():
-        variable.assign(weights[name])
+        variable.assign(np.array(weights[name]))  # a copy: JAX may keep the array that it is given
 
 
 def get_trained(model: keras.Model) -> list[np.ndarray]:
@@ -41,7 +41,7 @@ def get_trained(model: keras.Model) -> list[np.ndarray]:
 def set_trained(model: keras.Model, arrays: Sequence[np.ndarray]) -> None:
     """Load what `get_trained` gives."""
     for variable, array in zip(model.trainable_variables, arrays, strict=True):
-        variable.assign(array)
+        variable.assign(np.array(array))
 
 
 def count_parameters(model: keras.Model) -> int:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_models import aligned
 from test_training import BACKEND, config_of, furthest, some_data
 
 import keras_impl
@@ -77,6 +78,19 @@ def test_second_half_in_the_other_framework(optimizer, first, second):
     assert furthest_state(rest.state, whole.state) <= limit
     weights_only = Snapshot(half.weights, {n: np.zeros_like(a) for n, a in half.state.items()})
     assert furthest(train(second, order[3:], optimizer, weights_only), whole) > 1e-5
+
+
+def test_states_are_copies(twin):
+    half = train(twin, batch_order(23, 1, 0))
+    config = TrainConfig(keras_backend=BACKEND)
+    created = twin.create_model(config_of(MODEL, "float64"))
+    optimizer = twin.optimizer.create_optimizer(created, config)
+    given = {name: aligned(array) for name, array in half.state.items()}
+    twin.optimizer.set_state(created, optimizer, config, given)
+    got = twin.optimizer.get_state(created, optimizer, config)
+    for array in [*given.values(), *got.values()]:
+        array[...] = 7
+    assert furthest_state(twin.optimizer.get_state(created, optimizer, config), half.state) == 0
 
 
 def test_snapshots_do_not_disturb(twin):
