@@ -27,7 +27,7 @@ def fit(
     data: Data,
     config: TrainConfig,
     order: np.ndarray | None = None,
-    progress: Callable[[int, float], None] | None = None,
+    progress: Callable[[int, float], bool | None] | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
     """Train a network from `weights`, in the twin set-up; else as the twins' `fit`.
@@ -81,8 +81,8 @@ def fit(
             step += len(part)
         losses.append(total / len(rows))
         seconds.append(time.perf_counter() - begin)
-        if progress:
-            progress(len(losses), losses[-1])
+        if progress and progress(len(losses), losses[-1]):
+            break
     return FitResult(
         **vars(snapshot(step)),
         loss=losses,

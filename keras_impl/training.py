@@ -29,16 +29,17 @@ class Watcher(keras.callbacks.Callback):
     def __init__(self, config: TrainConfig, steps: Collection[int]) -> None:
         super().__init__()
         self.config, self.steps = config, frozenset(steps)
-        self.step, self.losses, self.snapshots = 0, [], {}
+        self.done, self.step, self.losses, self.snapshots = 0, 0, [], {}
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
+        self.step = self.done + batch + 1  # not by one, where many steps are one execution
         if self.step in self.steps:
             model: Any = self.model  # on JAX this property fetches the state, which costs time
             state = get_state(model, model.optimizer, self.config)
             self.snapshots[self.step] = Snapshot(get_weights(model), state)
 
     def on_epoch_end(self, epoch, logs: Any = None):
+        self.done = self.step
         self.losses.append(float(logs["loss"]))
 
 
@@ -47,7 +48,7 @@ def fit(
     data: Data,
     config: TrainConfig,
     order: np.ndarray | None = None,
-    progress: Callable[[int, float], None] | None = None,
+    progress: Callable[[int, float], bool | None] | None = None,
     start: Snapshot | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
@@ -59,7 +60,8 @@ def fit(
         config: batch size, optimizer, loss and set-up; epochs and seed if `order` is not given.
         order: rows of the training set in the order of training, int (epochs, rows);
             `batch_order(rows, epochs, seed)` if None.
-        progress: called after every epoch with the number of epochs done and the loss.
+        progress: called after every epoch with the number of epochs done and the loss; training
+            ends if it returns True.
         start: go on from here, with these weights and this state, of either framework.
         snapshots: steps of this training after which to keep weights and state, from 1.
 
@@ -93,8 +95,8 @@ def fit(
                 verbose=0,  # pyright: ignore[reportArgumentType] Keras's stub knows only str
             )
             seconds.append(time.perf_counter() - begin)
-            if progress:
-                progress(len(seconds), watcher.losses[-1])
+            if progress and progress(len(seconds), watcher.losses[-1]):
+                break
         state = get_state(model, optimizer, config)
     return FitResult(
         weights=get_weights(model),

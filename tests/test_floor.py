@@ -64,3 +64,5 @@ def test_progress_and_order_from_the_seed():
     given = floor.fit(config, start, data, TrainConfig(), batch_order(23, 3, 9))
     assert drawn.loss == given.loss
     assert told == list(enumerate(drawn.loss, 1))
+    ended = floor.fit(config, start, data, train, progress=lambda epochs, _: epochs == 2)
+    assert ended.loss == drawn.loss[:2] and int(ended.state["t"]) == 2 * 23

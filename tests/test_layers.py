@@ -165,7 +165,9 @@ def test_carried_over_weights_give_the_same_output(name, source):
 
 def test_embedding():
     with floatx("float64"):
-        model = keras.Sequential([keras.Input((8,), dtype="int64"), K.Embedding(11, 3)])
+        model = keras.Sequential(
+            [keras.Input((8,), dtype="int64"), K.Embedding(11, 3, name="embedding")]
+        )
     port = nn.Sequential(nn.Embedding(11, 3)).double()
     weights = keras_impl.get_weights(model)
     torch_impl.set_weights(port, {"0/embeddings": weights["embedding/embeddings"]})

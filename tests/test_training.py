@@ -1,5 +1,7 @@
 """Training, in both twins: the same steps, the same losses, the same weights."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -137,6 +139,36 @@ def test_progress_is_told_after_every_epoch(twin):
     assert told == list(enumerate(result.loss, 1))
 
 
+@pytest.mark.parametrize("way", ["fit", "fit_compiled"])
+def test_progress_can_end_the_training(twin, way):
+    if way == "fit_compiled" and BACKEND == "torch":
+        pytest.skip("its compiler takes half a minute")
+    config, model_config = TrainConfig(epochs=9), config_of("rnn", "float32")
+    created = twin.create_model(model_config)
+    result = getattr(twin, way)(
+        created, some_data("float32"), config, progress=lambda epochs, _: epochs == 2
+    )
+    assert len(result.loss) == len(result.seconds) == 2 and int(result.state["t"]) == 2 * 23
+    for name, array in twin.get_weights(created).items():
+        np.testing.assert_array_equal(array, result.weights[name])
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="the switch does nothing there")
+def test_snapshots_where_many_steps_are_one_execution():
+    """What stands between two executions cannot be seen; their ends can."""
+    config, model_config = TrainConfig(epochs=2), config_of("rnn", "float64")
+    results = []
+    for switches in ({}, {"steps_per_execution": 23}):
+        created = keras_impl.create_model(model_config)
+        created.compile = functools.partial(created.compile, **switches)
+        results.append(keras_impl.fit(created, some_data("float64"), config, snapshots=(23, 46)))
+    for step in (23, 46):
+        plain, together = (result.snapshots[step] for result in results)
+        assert furthest(together, plain) <= 1e-15
+    assert furthest(results[1].snapshots[46], results[1]) == 0
+    assert furthest(results[1].snapshots[23], results[1]) > 0
+
+
 def test_weights_stay_in_the_model(twin):
     model_config = config_of("rnn", "float32")
     created = twin.create_model(model_config)
@@ -174,7 +206,7 @@ def test_native_pytorch_keeps_its_own_adam():
 def test_bridge_turns_pytorchs_formula_into_keras(step, backend):
     config = TrainConfig(keras_backend=backend)
     optimizer = torch.optim.Adam([torch.zeros(1)])
-    follow_keras(optimizer, step, config, np.dtype("float64"))
+    next(follow_keras(optimizer, range(step, step + 1), config, np.dtype("float64")))
     lr, eps = optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["eps"]
     m, v = 0.3, 0.02
     pytorchs = lr / (1 - 0.9**step) * m / (np.sqrt(v) / np.sqrt(1 - 0.999**step) + eps)

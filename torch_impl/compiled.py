@@ -20,7 +20,7 @@ def fit_compiled(
     data: Data,
     config: TrainConfig,
     order: np.ndarray | None = None,
-    progress: Callable[[int, float], None] | None = None,
+    progress: Callable[[int, float], bool | None] | None = None,
     start: Snapshot | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
@@ -62,8 +62,8 @@ def fit_compiled(
                 step += len(part)
             losses.append(float(loop.take_loss()) / len(rows))
             seconds.append(time.perf_counter() - begin)
-            if progress:
-                progress(len(losses), losses[-1])
+            if progress and progress(len(losses), losses[-1]):
+                break
         loop.store()
         state = get_state(model, optimizer, config)
     return FitResult(

@@ -1,5 +1,6 @@
 """Optimizers and their state in PyTorch. Mirror: keras_impl/optimizer.py."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -81,18 +82,23 @@ def set_state(model: nn.Module, optimizer: Any, config: TrainConfig, state: Weig
         write(model, arrays, lambda parameter, own=own: optimizer.state[parameter][own])
 
 
-def follow_keras(optimizer: Any, step: int, config: TrainConfig, dtype: np.dtype) -> None:
-    """Set an optimizer so that it takes the step that Keras's would take.
+def follow_keras(
+    optimizer: Any, steps: range, config: TrainConfig, dtype: np.dtype
+) -> Iterator[int]:
+    """Yield steps, each time with the optimizer set to take the one that Keras's would take.
 
     Args:
         optimizer: PyTorch's, made by `create_optimizer`.
-        step: t, the number of the step to take, from 1.
+        steps: t, numbers of steps, from 1.
         config: optimizer, learning rate, and the Keras backend to follow.
         dtype: floating-point type of the weights.
     """
-    found = keras_settings(np.array(step), config, dtype, config.learning_rate)
-    for group in optimizer.param_groups:
-        group.update({name: float(value) for name, value in found.items()})
+    found = keras_settings(np.array(steps), config, dtype, config.learning_rate)
+    settings = {name: values.tolist() for name, values in found.items()}
+    for i, step in enumerate(steps):
+        for group in optimizer.param_groups:
+            group.update({name: values[i] for name, values in settings.items()})
+        yield step
 
 
 def keras_settings(

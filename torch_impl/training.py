@@ -29,7 +29,7 @@ def fit(
     data: Data,
     config: TrainConfig,
     order: np.ndarray | None = None,
-    progress: Callable[[int, float], None] | None = None,
+    progress: Callable[[int, float], bool | None] | None = None,
     start: Snapshot | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
@@ -41,7 +41,8 @@ def fit(
         config: batch size, optimizer, loss and set-up; epochs and seed if `order` is not given.
         order: rows of the training set in the order of training, int (epochs, rows);
             `batch_order(rows, epochs, seed)` if None.
-        progress: called after every epoch with the number of epochs done and the loss.
+        progress: called after every epoch with the number of epochs done and the loss; training
+            ends if it returns True.
         start: go on from here, with these weights and this state, of either framework.
         snapshots: steps of this training after which to keep weights and state, from 1.
 
@@ -66,27 +67,27 @@ def fit(
             set_state(model, optimizer, config, start.state)
         x = torch.tensor(data.train_x, device=config.device)
         y = torch.tensor(data.train_y, device=config.device)
-        before = 0 if start is None else int(start.state.get("t", 0))
-        step = 0
+        before = step = 0 if start is None else int(start.state.get("t", 0))
         for rows in torch.tensor(order, device=config.device):
             begin = time.perf_counter()
             total = torch.zeros((), device=config.device)
-            for batch in torch.split(rows, config.batch_size):
-                step += 1
-                if config.setup == "twin":
-                    follow_keras(optimizer, before + step, config, dtype)
+            batches = torch.split(rows, config.batch_size)
+            steps = range(step + 1, step + 1 + len(batches))
+            if config.setup == "twin":
+                steps = follow_keras(optimizer, steps, config, dtype)
+            for step, batch in zip(steps, batches, strict=True):
                 optimizer.zero_grad()
                 loss = LOSSES[config.loss](model(x[batch]), y[batch])
                 loss.backward()
                 optimizer.step()
                 total += loss.detach() * len(batch)
-                if step in wanted:
+                if step - before in wanted:
                     state = get_state(model, optimizer, config)
-                    kept[step] = Snapshot(get_weights(model), state)
+                    kept[step - before] = Snapshot(get_weights(model), state)
             losses.append(total.item() / len(rows))
             seconds.append(time.perf_counter() - begin)
-            if progress:
-                progress(len(losses), losses[-1])
+            if progress and progress(len(losses), losses[-1]):
+                break
     return FitResult(
         weights=get_weights(model),
         state=get_state(model, optimizer, config),
