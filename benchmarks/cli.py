@@ -15,11 +15,12 @@ from collections.abc import Iterator
 
 import tyro
 
+from benchmarks.bench import Bench
 from benchmarks.check import Check
 from benchmarks.run import Run
 from shared.config import InputError
 
-COMMANDS = {"run": Run, "check": Check}
+COMMANDS = {"run": Run, "check": Check, "bench": Bench}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def parse(arguments: list[str]) -> Run | Check:
+def parse(arguments: list[str]) -> Run | Check | Bench:
     """The command with its options.
 
     Raises:

@@ -31,7 +31,8 @@ class Message:
     """What a worker says: a kind that its function chose, or one of those below.
 
     missing: before `ready`, a package could not be imported (its name, why); refused: an
-    InputError (its text); crashed: any other early end (why); finished: the function returned.
+    InputError (its text); crashed: any other early end (why); late: it said nothing for longer than
+    it may; finished: the function returned.
     """
 
     worker: str
@@ -132,10 +133,18 @@ class Workers:
             with contextlib.suppress(OSError):  # it has crashed: `listen` says so
                 connection.send(content)
 
-    def listen(self) -> Iterator[Message]:
-        """What the workers say, until the last one has ended."""
+    def listen(self, limit: float | None = None) -> Iterator[Message]:
+        """What the workers say, until the last one has ended.
+
+        After `limit` seconds without a word those that are left are killed.
+        """
         while self._connections:
-            for connection in wait(list(self._connections)):
+            heard = wait(list(self._connections), limit)
+            for connection, name in [] if heard else list(self._connections.items()):
+                self._processes[name].kill()
+                del self._connections[connection]
+                yield Message(name, "late", f"nothing heard for {limit:g} s")
+            for connection in heard:
                 assert isinstance(connection, Connection)
                 name = self._connections[connection]
                 try:

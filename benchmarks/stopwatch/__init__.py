@@ -1,0 +1,14 @@
+"""What `twins bench` is made of: cells, the process that measures one, records, statistics, views.
+
+In the order in which a measurement meets them:
+
+- cells: what is measured; grids/*.toml name it
+- process: one cell in a process of its own, with steady (when warm-up is over), in_keras and
+  in_torch (switches to flip; what the runtime says about the path that was taken)
+- machine: whether anything else was at work meanwhile
+- records: a line of JSON for every process
+- gates: what must hold before a line counts
+- intervals: medians, ratios, and how sure they are
+- laws: overhead and work, and from which size on who wins
+- tables, plots: what people see
+"""

@@ -1,0 +1,130 @@
+"""What must hold before a measurement counts: its training is right, and on the path it names."""
+
+import math
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from benchmarks import floor
+from benchmarks.stopwatch.cells import SWITCHES, Cell, Setting
+from benchmarks.stopwatch.process import MANY_EPOCHS, order_of
+from shared.baselines import baselines
+from shared.config import Dtype
+from shared.fibonacci import load_fibonacci
+from shared.parity import difference, gate
+from shared.weights import Weights, initial_weights
+
+
+def failed(cell: Cell, found: dict[str, Any]) -> str:
+    """Why a measurement does not count; empty if it does. Takes the weights out of it.
+
+    Puts into it, as `gate`, how far its training is from the reference, and how far it may be.
+    """
+    weights, loss = found.pop("weights"), np.array(found["loss"])
+    if not np.isfinite(loss).all():
+        return "the loss is not finite"
+    if not (loss[..., -1] < loss[..., 0]).all():
+        return f"the loss does not fall: {loss.flat[0]:.3g}, then {loss.flat[-1]:.3g}"
+    if found["steady_after"] is None or len(found["seconds"]) - found["steady_after"] < 2:
+        return f"not steady after {len(found['seconds'])} epochs"
+    if not cell.switch or SWITCHES[cell.switch].same_training:
+        found["gate"] = distance(cell, weights)
+        if not found["gate"]["distance"] <= found["gate"]["limit"]:  # NaN fails too
+            far, limit = found["gate"]["distance"], found["gate"]["limit"]
+            return f"trained otherwise than the reference: {far:.1e}, {limit:.1e} is allowed"
+    return "; ".join(unproven(cell, found["proof"]))
+
+
+def unproven(cell: Cell, proof: dict[str, Any]) -> list[str]:
+    """What the runtime says otherwise than the row's name."""
+    return [
+        f"{name} is {proof.get(name)!r}, should be {value!r}"
+        for name, value in claims(cell).items()
+        if (not proof.get(name) if value == "some" else proof.get(name) != value)
+    ]
+
+
+def claims(cell: Cell) -> dict[str, Any]:
+    """What the runtime must say of a cell; "some" stands for any number but 0."""
+    if cell.way == "floor":
+        return {"numba": 1}
+    compiled = cell.tier in "CD"
+    found: dict[str, Any] = {"TF32": cell.switch == "TF32"}
+    found["collector"] = cell.switch != "collector"
+    if cell.twin == "Keras/tensorflow":
+        found["XLA"] = compiled or cell.switch == "jit_compile"
+        found["deterministic"] = cell.switch == "deterministic"
+    elif cell.twin == "Keras/jax":
+        found["XLA"] = True
+    else:
+        graphs = "some" if compiled or cell.switch == "torch.compile" else 0
+        found |= {"graphs": graphs, "graph breaks": 0, "threads": cell.threads}
+    if cell.twin == "PyTorch":
+        found["deterministic"] = cell.switch == "deterministic"
+        kernel = cell.way == "fit" and cell.switch not in ("torch.compile", "unrolled")
+        found["cuDNN"] = cell.device == "cuda" and kernel
+    else:
+        found |= {"backend": cell.twin.removeprefix("Keras/"), "cuDNN": False}
+    return found
+
+
+def distance(cell: Cell, weights: Weights) -> dict[str, float]:
+    """The largest difference of weights from the reference's, and the largest allowed.
+
+    After the first epoch, or by fit_many after all of them. The gate is the ladder's; where float32
+    itself is farther than that from float64, twice its own error. Of many starts in float32 only
+    the first is compared: XLA takes subnormal numbers for 0, the scalar loop does not, and some
+    starts make much of that; in float64 none does, and the last is compared too.
+    """
+    many, epochs = cell.way == "fit_many", MANY_EPOCHS if cell.way == "fit_many" else 1
+    starts = (0, cell.starts - 1) if many and cell.dtype == "float64" else (0,)
+    steps = cell.steps_in_epoch * epochs
+    limit, largest, own_error = gate("trajectory", cell.dtype, steps), 0.0, 0.0
+    for place, start in zip((0, -1), starts, strict=False):
+        single, double = (
+            reference(cell.setting, dtype, cell.train_config(1).keras_backend, start, epochs, many)
+            for dtype in (cell.dtype, "float64")
+        )
+        for name, array in single.items():
+            found = weights[name][place] if many else weights[name]
+            seen = difference(name, {name: found}, {name: array}, limit)
+            largest = max(largest, math.inf if seen.problem else seen.max_abs)
+            own_error = max(own_error, float(np.abs(array - double[name]).max()))
+    allowed = max(limit.limit, 2 * own_error if cell.dtype == "float32" else 0.0)
+    return {"distance": largest, "limit": allowed, "own_error": own_error, "steps": steps}
+
+
+@cache
+def reference(
+    setting: Setting, dtype: Dtype, keras_backend: str, start: int, epochs: int, many: bool
+) -> Weights:
+    """Weights by the scalar loop, in the order that `fit`, or fit_many, has."""
+    own = vars(setting) | {"device": "cpu", "threads": 1, "dtype": dtype}
+    cell = Cell(twin=f"Keras/{keras_backend}", **own)
+    return floor.fit(
+        cell.model_config,
+        initial_weights(cell.model_config, start),
+        load_fibonacci(cell.data_config),
+        replace(cell.train_config(epochs), seed=start),
+        None if many else order_of(cell, epochs)[:epochs],
+    ).weights
+
+
+def target(loss: float | None) -> dict[str, Any]:
+    """A loss, and the epoch of the tutorial's training in which it is first reached.
+
+    All ways train alike, so it is the same epoch for all of them; None after 300.
+
+    Args:
+        loss: of the training set; if None, what repeating the last number has.
+    """
+    cell = Cell(twin="scalar loop", way="floor")
+    data = load_fibonacci(cell.data_config)
+    wanted = baselines(data)["persistence"]["train"] if loss is None else loss
+    start, config = initial_weights(cell.model_config, 0), cell.train_config(300)
+    losses = floor.fit(
+        cell.model_config, start, data, config, progress=lambda _, loss: loss <= wanted
+    ).loss
+    return {"loss": wanted, "epochs": len(losses) if losses[-1] <= wanted else None}

@@ -1,0 +1,171 @@
+"""What the stopwatch must know of Keras on its backends: switches, clock, proof of the path.
+
+begin: before the first use; synchronise: before the clock is read; flipped: a cell's switch, on for
+a while; device_mib, proof: afterwards. in_torch and in_numba have the same names.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import keras
+
+import keras_impl.models
+import keras_impl.optimizer
+from benchmarks.stopwatch.cells import Cell
+
+BACKEND = keras.backend.backend()
+
+compiled_by_jax: list[str] = []
+"""What JAX has said each time that XLA compiled for it."""
+
+
+def begin(cell: Cell) -> None:
+    """Listen to what JAX says about compilation."""
+    if BACKEND == "jax":
+        import jax
+
+        def listen(event: str, *_: Any, **__: Any) -> None:
+            if event.endswith("backend_compile_duration"):
+                compiled_by_jax.append(event)
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
+
+
+def synchronise(cell: Cell) -> None:
+    """Wait until the device has done all that it was told."""
+    if cell.device == "cpu":
+        return
+    if BACKEND == "jax":
+        import jax
+
+        jax.device_put(0.0).block_until_ready()
+    elif BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.test.experimental.sync_devices()
+    else:
+        import torch
+
+        torch.cuda.synchronize()
+
+
+@contextlib.contextmanager
+def flipped(cell: Cell, package: Any) -> Iterator[None]:
+    """The cell's switch, on for a while: patched into the very `fit` that is measured without."""
+
+    def compiled_with(**options: Any) -> Any:
+        method = functools.partialmethod(keras.Model.compile, **options)
+        return patch.object(keras.Model, "compile", method)
+
+    models = keras_impl.models.MODELS
+    unroll = {name: functools.partial(create, unroll=True) for name, create in models.items()}
+    adam = {"adam": (keras.optimizers.Adam, {"epsilon": 1e-8})}
+    patches: dict[str, Any] = {
+        "steps_per_execution": lambda: compiled_with(steps_per_execution=cell.steps_in_epoch),
+        "jit_compile": lambda: compiled_with(jit_compile=True),
+        "unroll": lambda: patch.dict(models, unroll),
+        "unrolled": lambda: patch.dict(models, unroll),
+        "epsilon": lambda: patch.dict(keras_impl.optimizer.KINDS, adam),
+        "deterministic": _deterministic,
+    }
+    with _tf32(cell.switch == "TF32"), patches.get(cell.switch, contextlib.nullcontext)():
+        yield
+
+
+@contextlib.contextmanager
+def _tf32(allowed: bool) -> Iterator[None]:
+    """TF32 in matrix products, or not."""
+    with contextlib.ExitStack() as stack:
+        if BACKEND == "torch":
+            from benchmarks.stopwatch.in_torch import tf32
+
+            stack.enter_context(tf32(allowed))
+        elif BACKEND == "jax":
+            import jax
+
+            precision = "tensorfloat32" if allowed else "highest"
+            stack.enter_context(jax.default_matmul_precision(precision))
+        else:
+            import tensorflow as tf
+
+            tf.config.experimental.enable_tensor_float_32_execution(allowed)
+        yield
+
+
+@contextlib.contextmanager
+def _deterministic() -> Iterator[None]:
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()  # for the rest of the process
+    yield
+
+
+def device_mib(cell: Cell) -> float | None:
+    """The most memory of the device that was taken, in MiB."""
+    if cell.device == "cpu":
+        return None
+    if BACKEND == "jax":
+        import jax
+
+        return jax.local_devices()[0].memory_stats()["peak_bytes_in_use"] / 2**20
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20
+
+
+def proof(cell: Cell) -> dict[str, Any]:
+    """What the runtime says about the path that the training took."""
+    return {"backend": BACKEND, "cuDNN": False} | {
+        "tensorflow": _tensorflow,
+        "jax": _jax,
+        "torch": _torch,
+    }[BACKEND](cell)
+
+
+def _tensorflow(cell: Cell) -> dict[str, Any]:
+    import tensorflow as tf
+
+    try:  # this process's own output, where TensorFlow says once that XLA has compiled
+        said = Path("/dev/fd/2").read_text(errors="replace")
+    except OSError:
+        said = None
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "XLA": None if said is None else "Compiled cluster using XLA!" in said,
+        "device": keras_impl.device_name("cuda") if gpus else "cpu",
+        "TF32": bool(gpus) and tf.config.experimental.tensor_float_32_execution_enabled(),
+        "deterministic": cell.switch == "deterministic",
+    }
+
+
+def _jax(cell: Cell) -> dict[str, Any]:
+    import jax
+
+    settings: Any = jax.config
+    return {
+        "XLA": bool(compiled_by_jax),
+        "XLA programs": len(compiled_by_jax),
+        "device": jax.devices()[0].device_kind,
+        "TF32": jax.default_backend() == "gpu"
+        and settings.jax_default_matmul_precision != "highest",
+    }
+
+
+def _torch(cell: Cell) -> dict[str, Any]:
+    import torch
+
+    from benchmarks.stopwatch.in_torch import dynamo, uses_tf32
+
+    return dynamo() | {
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if cell.device == "cuda" else "cpu",
+        "TF32": cell.device == "cuda" and uses_tf32(),
+    }

@@ -1,0 +1,85 @@
+"""What else the machine did while a cell was measured, and what it is."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import psutil
+
+from shared.results import environment
+
+OTHERS = 0.10
+"""Cores that other processes may use on average while a cell is measured."""
+
+STEAL = 0.02
+"""Cores' worth of time that the host may give to others."""
+
+CLOCK = 0.9
+"""Share of the fastest clock seen that the clock must keep."""
+
+
+class Watch:
+    """Watches the machine from its creation to `end`."""
+
+    fastest = 0.0
+
+    def __init__(self) -> None:
+        self._cpu, self._own, self._begin = psutil.cpu_times(), _own_seconds(), time.monotonic()
+        self.load = os.getloadavg()[0]
+
+    def end(self) -> dict[str, Any]:
+        """Load before, cores used by others, steal, clock; `busy` names what is too much."""
+        lasted = time.monotonic() - self._begin
+        cpu, own = psutil.cpu_times(), _own_seconds() - self._own
+        spent = {name: getattr(cpu, name) - getattr(self._cpu, name) for name in cpu._fields}
+        used = sum(spent.get(name, 0) for name in ("user", "nice", "system", "irq", "softirq"))
+        frequency = psutil.cpu_freq()
+        mhz = frequency.current if frequency else 0.0
+        Watch.fastest = max(Watch.fastest, mhz)
+        found = {
+            "load": round(self.load, 2),
+            "others": round(max(0.0, used - own) / lasted, 4),
+            "steal": round(spent.get("steal", 0) / lasted, 4),
+            "mhz": round(mhz),
+        }
+        return found | {"busy": busy(found, Watch.fastest)}
+
+
+def busy(found: dict[str, Any], fastest: float) -> str:
+    """What makes a measurement one on a busy machine; empty if nothing does."""
+    if found["others"] > OTHERS:
+        return f"others used {found['others']:.2f} cores"
+    if found["steal"] > STEAL:
+        return f"the host took {found['steal']:.2f} cores"
+    if found["mhz"] < CLOCK * fastest:
+        return f"the clock fell to {found['mhz']} MHz"
+    return ""
+
+
+def _own_seconds() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def described() -> dict[str, Any]:
+    """`environment()`, and what pyperf says of the clock, the cores and the system's settings."""
+    command = [sys.executable, "-m", "pyperf", "collect_metadata"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    kept = ("aslr", "cpu_affinity", "cpu_config", "cpu_freq", "cpu_machine", "python_compiler")
+    lines = [line[2:].split(": ", 1) for line in said.splitlines() if line.startswith("- ")]
+    found = {name: value for name, value in lines if name in (*kept, "timer", "perf_version")}
+    return environment() | {"pyperf": found, "driver": _driver()}
+
+
+def _driver() -> str | None:
+    """The GPU and its driver."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout.strip()

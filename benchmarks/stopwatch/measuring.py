@@ -1,0 +1,150 @@
+"""Measure every cell of a grid, block after block, and keep each process's line at once."""
+
+import contextlib
+import gc
+import hashlib
+import random
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks.processes import Workers
+from benchmarks.stopwatch import gates, tables
+from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.machine import Watch
+from benchmarks.stopwatch.process import measure, variables
+from benchmarks.stopwatch.records import Record, grid_of
+from benchmarks.stopwatch.steady import Rule
+from benchmarks.stopwatch.views import save, show
+
+GIVE_UP = 2
+"""Blocks in which a cell must fail, one after the other, to be measured no more."""
+
+
+class Measurement:
+    """The measurement that a record plans, from where it stands.
+
+    Blocks are measured until there are as many as the grid says and every interval is narrow
+    enough, or until there are as many as it allows.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record, self.grid = record, grid_of(record.plan)
+        self.errors = Console(stderr=True)
+
+    def __call__(self) -> int:
+        """Measure, show, keep; the exit code."""
+        if self.record.plan.get("torn"):
+            self.errors.print(f"left out: {self.record.plan.pop('torn')}", style="yellow")
+        self.errors.print(f"record: {self.record.folder}", markup=False, soft_wrap=True)
+        code = 0
+        try:
+            with tempfile.TemporaryDirectory() as caches:
+                self._blocks(Path(caches))
+        except KeyboardInterrupt:
+            self.errors.print(
+                f"Interrupted. Go on with: twins bench --resume {self.record.folder}",
+                markup=False,
+                soft_wrap=True,
+            )
+            code = 130
+        if self.record.samples:
+            show(self.record)
+            save(self.record)
+        return code or int(bool(tables.failures(self.record)))
+
+    def _blocks(self, caches: Path) -> None:
+        """Every cell once a block, in random order within the block."""
+        columns = (
+            TextColumn("{task.description:60}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.errors) as progress:
+            bar = progress.add_task("", total=self.grid.blocks * len(self.grid.cells))
+            for block in range(self.grid.most_blocks):
+                if block >= self.grid.blocks:
+                    if not self._wide():
+                        break
+                    progress.update(bar, total=(block + 1) * len(self.grid.cells))
+                for cell in self._order(block):
+                    progress.update(bar, description=f"block {block + 1}  {cell.twin} {cell.name}")
+                    if not self._done(block, cell):
+                        self._measure(block, cell, caches)
+                    progress.advance(bar)
+        wide, count = self._wide(), len(tables.measured(self.record))
+        said = f"{count - len(wide)} of {count} intervals are narrow enough"
+        self.record.append({"ended": _now(), "said": said, "wide": wide})
+
+    def _order(self, block: int) -> list[Cell]:
+        """The cells in the order of a block."""
+        cells = list(self.grid.cells)
+        random.Random(f"{self.record.plan['seed']} {block}").shuffle(cells)
+        return cells
+
+    def _wide(self) -> list[str]:
+        """Cells whose interval is wider than asked for."""
+        precision = self.record.plan["precision"]
+        return [
+            cell.key
+            for cell in tables.measured(self.record)
+            if tables.cost(self.record, cell).width > precision
+        ]
+
+    def _done(self, block: int, cell: Cell) -> bool:
+        """There is a line about it, or it has failed too often."""
+        lines = [line for line in self.record.samples if line["cell"] == cell]
+        if any(line["block"] == block for line in lines):
+            return True
+        return len(lines) >= GIVE_UP and all(line["failed"] for line in lines[-GIVE_UP:])
+
+    def _measure(self, block: int, cell: Cell, caches: Path) -> None:
+        """One process, and its line."""
+        own = caches / hashlib.sha256(cell.key.encode()).hexdigest()[:16]
+        line: dict[str, Any] = {"block": block, "cell": cell, "started": _now()}
+        line |= {"cold": not own.exists(), "host": self.record.plan["machine"]["host"]}
+        own.mkdir(exist_ok=True)
+        gc.collect()
+        watch, found, failed = Watch(), {}, "nothing was measured"
+        with Workers() as workers:
+            environment = variables(cell, own)
+            config = cell.train_config(1)
+            workers.start("cell", config, measure, cell, Rule(), environment=environment)
+            for message in workers.listen(self.record.plan["limit"]):
+                if message.kind == "measured":
+                    found, failed = message.content, ""
+                elif message.kind == "missing":
+                    failed = f"the package {message.content[0]!r} cannot be imported"
+                elif message.kind == "late":
+                    failed = f"over its time limit of {self.record.plan['limit']:g} s"
+                elif message.kind in ("refused", "crashed"):
+                    failed = why(message.content)
+        line["machine"] = watch.end()
+        if not failed:
+            failed = gates.failed(cell, found)
+        self.record.append(line | found | {"failed": failed})
+        if failed:
+            said = f"{cell.twin}, {cell.name}: {failed}"
+            self.errors.print(said, style="red", markup=False, soft_wrap=True)
+
+
+def why(text: str) -> str:
+    """The line of a worker's last words that says most."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if "code -9" in lines[0]:
+        return "killed, as the system does when memory runs out"
+    if lines[0].startswith("process ended"):
+        return lines[0]
+    with contextlib.suppress(StopIteration):
+        return next(line for line in reversed(lines) if "Error" in line)[:300]
+    return lines[-1][:300]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,159 @@
+"""One cell, measured in a process of its own."""
+
+import gc
+import importlib
+import os
+import resource
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.processes import ONE_KERNEL, Send, framework_environment
+from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.steady import Rule, Stopwatch, steady_after
+from shared.fibonacci import batch_order, load_fibonacci
+from shared.weights import initial_weights
+
+MANY_EPOCHS = 6
+"""Epochs of each chunk of starts: they cannot be ended halfway."""
+
+MODULES: dict[str, tuple[str, str]] = {
+    "scalar loop": ("benchmarks.floor", "benchmarks.stopwatch.in_numba"),
+    "PyTorch": ("torch_impl", "benchmarks.stopwatch.in_torch"),
+    "Keras": ("keras_impl", "benchmarks.stopwatch.in_keras"),
+}
+"""Twin → what trains it, and what knows its framework: switches, clock, proof of the path."""
+
+
+def variables(cell: Cell, caches: Path) -> dict[str, str]:
+    """The environment of a cell's process: threads fixed, TF32 off, else as the frameworks come.
+
+    Args:
+        cell: what is measured there.
+        caches: folder for what compilers keep; empty means that they begin cold.
+    """
+    found = framework_environment(cell.train_config(1))
+    flags = found["XLA_FLAGS"].replace("--xla_gpu_deterministic_ops=true", "")
+    # The option that makes one kernel of a loop is ours, not what everyone has.
+    ours = cell.tier in "CD" and cell.switch != "many kernels"
+    found |= {
+        "XLA_FLAGS": flags if ours else flags.replace(ONE_KERNEL, ""),
+        "TF_DETERMINISTIC_OPS": "0",
+        "TF_CPP_MIN_LOG_LEVEL": "0",  # it says once when XLA has compiled
+        "NVIDIA_TF32_OVERRIDE": "1" if cell.switch == "TF32" else "0",
+        "TORCHINDUCTOR_CACHE_DIR": str(caches / "torch"),
+        "NUMBA_CACHE_DIR": str(caches / "numba"),
+    }
+    return found
+
+
+def measure(send: Send, receive: Callable[[], Any], cell: Cell, rule: Rule) -> None:
+    """Train as the cell says until its rule is met; says `measured` with what was seen."""
+    floor = cell.way == "floor"
+    package, side = map(importlib.import_module, MODULES.get(cell.twin, MODULES["Keras"]))
+    send("ready", None)
+    side.begin(cell)
+    data, many = load_fibonacci(cell.data_config), cell.way == "fit_many"
+    if not floor:
+        package.create_model(cell.model_config)  # Keras imports what is left to import only now
+    imported = peak_mib()
+    watch = Stopwatch(lambda: side.synchronise(cell), None if many else rule)
+    if many:  # an epoch of all starts is long enough
+        rule = replace(rule, seconds=0.0)
+    with side.flipped(cell, package):
+        gc.collect()
+        gc.freeze()
+        (gc.disable if cell.switch == "collector" else gc.enable)()
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        watch.start()
+        if many:
+            config = cell.train_config(MANY_EPOCHS)
+            result = package.fit_many(
+                cell.model_config, data, config, range(cell.starts), progress=watch
+            )
+        else:
+            order = order_of(cell, rule.most_epochs)
+            config = cell.train_config(len(order))
+            options = {"order": order, "progress": watch, "snapshots": (cell.steps_in_epoch,)}
+            if floor:
+                start = initial_weights(cell.model_config, 0)
+                result = package.fit(cell.model_config, start, data, config, **options)
+            else:
+                model = package.create_model(cell.model_config)
+                result = getattr(package, cell.way)(model, data, config, **options)
+        spent = resource.getrusage(resource.RUSAGE_SELF)
+        proof = side.proof(cell)
+    chunks = len(watch.seconds) // MANY_EPOCHS if many else 1
+    send(
+        "measured",
+        {
+            "seconds": [round(seconds, 9) for seconds in watch.seconds],
+            "steady_after": steady_after(watch.seconds, rule),
+            "together": -(-cell.starts // chunks),
+            "loss": result.loss[[0, -1]].tolist() if many else result.loss,
+            "weights": {
+                name: array[[0, -1]] if many else array
+                for name, array in (
+                    result.weights if many else result.snapshots[cell.steps_in_epoch].weights
+                ).items()
+            },
+            "imported_mib": imported,
+            "peak_mib": peak_mib(),
+            "device_mib": side.device_mib(cell),
+            "cpu_seconds": sum(
+                getattr(spent, name) - getattr(used, name) for name in ("ru_utime", "ru_stime")
+            ),
+            "proof": proof
+            | {
+                "python": sys.version.split()[0],
+                "collector": gc.isenabled(),
+                "threads of Python": threading.active_count(),
+                "variables": {name: os.environ.get(name, "") for name in sorted(SHOWN)},
+            },
+        },
+    )
+
+
+SHOWN = (
+    "CUDA_VISIBLE_DEVICES",
+    "JAX_ENABLE_X64",
+    "JAX_PLATFORMS",
+    "KERAS_BACKEND",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "XLA_FLAGS",
+)
+"""Environment variables that matter, kept with every line."""
+
+
+def order_of(cell: Cell, most: int) -> np.ndarray:
+    """The rows of every epoch, int (epochs, rows), as `batch_order` draws them.
+
+    An epoch that is not one pass over the training rows has always the same rows, some more than
+    once if need be, so that the losses of epochs can be compared. Of large epochs there are fewer
+    than `most`: two million rows are enough.
+    """
+    epochs = max(20, min(most, 2_000_000 // cell.rows_in_epoch))
+    order = batch_order(cell.rows_in_epoch, epochs, 0)
+    if cell.rows_in_epoch == cell.training_rows:
+        return order
+    return np.resize(batch_order(cell.training_rows, 1, 0), cell.rows_in_epoch)[order]
+
+
+def peak_mib() -> float:
+    """The most memory this process has held so far, in MiB."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
+        return int(peak) / 1024
+    except (OSError, ValueError):
+        return psutil.Process().memory_info().rss / 2**20

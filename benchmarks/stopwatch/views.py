@@ -1,0 +1,71 @@
+"""What people see of a record: tables in the terminal, in Markdown and CSV; figures."""
+
+import csv
+import io
+
+import rich.box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from benchmarks.stopwatch.laws import law_tables
+from benchmarks.stopwatch.records import Record
+from benchmarks.stopwatch.tables import Table, as_rows, notes, tables
+
+
+def show(record: Record) -> None:
+    """Print every table."""
+    console = wide_console()
+    for table in [*tables(record), *law_tables(record)]:
+        print_table(console, table)
+    for note in notes(record):
+        console.print(note, markup=False, highlight=False)
+    for said in record.corrupt:
+        console.print(f"left out: {said}", style="yellow", markup=False)
+
+
+def wide_console() -> Console:
+    """A console that holds the tables, on paper and in files too."""
+    return Console(width=max(170, Console().width))
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print one table."""
+    console.print(f"\n{table.title}", markup=False)
+    rich_table = RichTable(box=rich.box.SIMPLE, show_edge=False, pad_edge=False)
+    for i, column in enumerate(table.columns):
+        rich_table.add_column(column, justify="left" if i < table.left else "right")
+    for line in table.lines:
+        rich_table.add_row(*(text.replace("[", r"\[") for text in line))
+    console.print(rich_table)
+
+
+def save(record: Record) -> None:
+    """Write tables.md, cells.csv and the figures into the record's folder."""
+    from benchmarks.stopwatch.plots import save_figures
+
+    for name, text in texts(record).items():
+        (record.folder / name).write_text(text, encoding="utf-8")
+    save_figures(record)
+
+
+def texts(record: Record) -> dict[str, str]:
+    """Name of a file → what is in it."""
+    markdown = "\n".join(
+        f"### {table.title}\n\n{as_markdown(table)}"
+        for table in [*tables(record), *law_tables(record)]
+    )
+    rows, file = as_rows(record), io.StringIO()
+    writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    text = markdown + "".join(f"\n{note}\n" for note in notes(record))
+    return {"tables.md": text, "cells.csv": file.getvalue()}
+
+
+def as_markdown(table: Table) -> str:
+    """A table as GitHub's Markdown."""
+    rule = ["---" if i < table.left else "---:" for i in range(len(table.columns))]
+    lines = [table.columns, rule, *table.lines]
+    return "".join(
+        "| " + " | ".join(text.replace("|", r"\|") for text in line) + " |\n" for line in lines
+    )

@@ -1,0 +1,51 @@
+"""Records of `twins bench` with chosen costs, as if they had been measured."""
+
+from benchmarks.stopwatch import records
+from benchmarks.stopwatch.cells import Cell, Grid
+
+MACHINE = {"host": "here", "processor": "a", "cores": 2, "versions": {"torch": "1"}, "commit": "c"}
+
+
+def line_of(cell, block, microseconds, **changes):
+    """A process whose steady epochs cost so much, after a first one that took 2 s longer."""
+    epoch = microseconds * cell.steps_in_epoch * cell.starts / 1e6
+    seconds = [epoch + 2, epoch, epoch, *[epoch] * 18]
+    return {
+        "block": block,
+        "cell": cell,
+        "started": "2026-01-01T00:00:00+00:00",
+        "cold": block == 0,
+        "host": "here",
+        "machine": {"load": 0.1, "others": 0.0, "steal": 0.0, "mhz": 2000, "busy": ""},
+        "seconds": seconds,
+        "steady_after": 3,
+        "together": cell.starts,
+        "loss": [1.0, 0.5],
+        "imported_mib": 100.0,
+        "peak_mib": 300.0,
+        "device_mib": None,
+        "failed": "",
+    } | changes
+
+
+def record_of(folder, costs, ended=True, **plan):
+    """A record in a new folder: cell → microseconds, or a whole line, of each block."""
+    blocks = max(map(len, costs.values()))
+    grid = Grid("made", blocks, blocks, tuple(costs))
+    options = {"seed": 0, "precision": 0.05, "limit": 60.0, "target": {"loss": 2e-4, "epochs": 19}}
+    record = records.create(folder, grid, MACHINE, **options | plan)
+    for block in range(blocks):
+        for cell, values in costs.items():
+            if block < len(values) and values[block] is not None:
+                value = values[block]
+                line = value if isinstance(value, dict) else line_of(cell, block, value)
+                record.append(line)
+    if ended:
+        record.append({"ended": "2026-01-01T01:00:00+00:00", "said": "done", "wide": []})
+    return record
+
+
+PLAIN = Cell(twin="PyTorch")
+FAST = Cell(twin="PyTorch", way="fit_compiled")
+OTHER = Cell(twin="Keras/jax")
+FLOOR = Cell(twin="scalar loop", way="floor")

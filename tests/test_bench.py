@@ -1,0 +1,250 @@
+"""`twins bench` from end to end, on tiny cells, and every way it can end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from synthetic import line_of
+from test_run_ends import without  # noqa: F401  a fixture
+
+from benchmarks.bench import _host
+from benchmarks.cli import main
+from benchmarks.stopwatch.machine import Watch, busy, described
+from benchmarks.stopwatch.measuring import Measurement, why
+from benchmarks.stopwatch.records import faults, read
+
+GRID = """
+blocks = 1
+
+[[cells]]
+twin = "scalar loop"
+way = "floor"
+steps = 100
+copies = 2
+"""
+
+TWO = GRID + '\n[[cells]]\ntwin = "PyTorch"\nsteps = 100\n'
+
+
+def grid(tmp_path, text=GRID):
+    path = tmp_path / "grid.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def bench(tmp_path, text=GRID, *options):
+    """A measurement into tmp_path/out: the exit code, and the record."""
+    out = tmp_path / "out"
+    code = main(["bench", "--grid", grid(tmp_path, text), "--out", str(out), *options])
+    return code, read(out)
+
+
+def calm(record):
+    """Lines that did not fail; that the machine was busy is no fault of theirs."""
+    return [line for line in record.samples if not line["failed"]]
+
+
+@pytest.fixture
+def idle(monkeypatch):
+    """The machine is never busy: the tests run beside others."""
+    monkeypatch.setattr("benchmarks.stopwatch.machine.busy", lambda *_: "")
+
+
+def test_measures_shows_and_keeps(tmp_path, capsys, idle):
+    code, record = bench(tmp_path, TWO, "--blocks", "2", "--precision", "9")
+    shown = capsys.readouterr().out
+    assert code == 0 and not faults(record)
+    assert len(record.samples) == 6 and all(not line["failed"] for line in record.samples)
+    for line in record.samples:
+        assert len(line["seconds"]) >= line["steady_after"] + 2
+        assert line["gate"]["distance"] <= line["gate"]["limit"] and line["gate"]["steps"] == 100
+        assert line["peak_mib"] >= line["imported_mib"] > 10
+        assert line["cold"] == (line["block"] == 0)
+        assert line["proof"]["variables"]["OMP_NUM_THREADS"] == "1"
+    assert "Cost of a training step" in shown and "A cell against itself" in shown
+    for name in ("plan.json", "samples.jsonl", "tables.md", "cells.csv", "steps.svg", "steps.png"):
+        assert (record.folder / name).stat().st_size > 100, name
+    assert main(["bench", "--verify", str(record.folder)]) == 0
+    assert main(["bench", "--compare", str(record.folder), str(record.folder)]) == 0
+    # Not in the same order in every block, and every cell once in each.
+    orders = [[x["cell"] for x in record.samples if x["block"] == block] for block in (0, 1)]
+    assert all(len(set(order)) == 3 for order in orders)
+
+
+@pytest.mark.parametrize(
+    ("precision", "blocks", "said"),
+    [("0.01", 7, "0 of 2 intervals are narrow enough"), ("0.2", 5, "2 of 2 intervals are narrow")],
+)
+def test_stops_once_intervals_are_narrow_enough(tmp_path, monkeypatch, precision, blocks, said):
+    """Costs that swing by 10 % from block to block; seven blocks at most."""
+
+    def measure(self, block, cell, caches):
+        self.record.append(line_of(cell, block, 100 + 10 * (-1) ** block, host=_host()))
+
+    monkeypatch.setattr(Measurement, "_measure", measure)
+    options = ["--blocks", "5", "--most-blocks", "7", "--precision", precision]
+    code, record = bench(tmp_path, GRID, *options)
+    assert code == 0 and {line["block"] for line in record.samples} == set(range(blocks))
+    assert record.end["said"].startswith(said) and not faults(record)
+    assert len(record.end["wide"]) == (2 if blocks == 7 else 0)
+
+
+def test_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, capsys, idle):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "benchmarks", "bench", "--grid", grid(tmp_path)]
+    process = subprocess.Popen(
+        [*command, "--blocks", "3", "--out", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    samples = out / "samples.jsonl"
+    for _ in range(600):
+        if samples.exists() and samples.read_bytes().count(b"\n") >= 2:
+            break
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    done = read(out).lines
+    assert 2 <= len(done) < 6 and read(out).end is None
+    with samples.open("a") as file:  # and the last line only half written
+        file.write('{"block": 1, "ce')
+    assert main(["bench", "--verify", str(out)]) == 1
+    assert main(["bench", "--resume", str(out)]) == 0
+    record = read(out)
+    assert record.lines[: len(done)] == done and len(record.samples) == 6 and not faults(record)
+    printed = capsys.readouterr()
+    assert f"left out: line {len(done) + 1}: " in printed.err
+    assert main(["bench", "--verify", str(out)]) == 0
+    assert main(["bench", "--resume", str(out)]) == 2
+    assert "must be a record that has not ended" in capsys.readouterr().err
+
+
+def test_interrupt_shows_what_there_is_and_how_to_go_on(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "benchmarks", "bench", "--grid", grid(tmp_path)]
+    process = subprocess.Popen(
+        [*command, "--blocks", "40", "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    for _ in range(600):
+        if (out / "samples.jsonl").exists():
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert f"twins bench --resume {out}" in errors
+    assert read(out).samples and read(out).end is None and not read(out).corrupt
+
+
+def test_missing_package_is_a_row_that_says_so(without, tmp_path, capsys, idle):  # noqa: F811
+    without("torch")
+    code, record = bench(tmp_path, TWO)
+    assert code == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the package 'torch' cannot be imported" in shown and "Not measured" in shown
+    assert len(calm(record)) == 2
+
+
+def test_cell_over_its_time_limit_is_a_row_that_says_so(tmp_path, capsys, idle):
+    text = TWO.replace('twin = "PyTorch"\nsteps = 100', 'twin = "PyTorch"\nsteps = 100000')
+    begin = time.monotonic()
+    code, record = bench(tmp_path, text, "--limit", "6", "--blocks", "3")
+    assert code == 1 and time.monotonic() - begin < 100
+    failed = [line["failed"] for line in record.samples if line["failed"]]
+    assert failed == ["over its time limit of 6 s"] * 2  # not a third time
+    assert "over its time limit" in capsys.readouterr().out
+
+
+def test_crash_is_a_row_that_says_so(tmp_path, monkeypatch, idle, capsys):
+    monkeypatch.setattr("benchmarks.stopwatch.measuring.measure", os._exit)
+    code, record = bench(tmp_path)
+    assert code == 1 and all("TypeError" in line["failed"] for line in record.samples)
+    assert main(["bench", "--verify", str(record.folder)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("process ended with code -9\nsome log", "killed, as the system does when memory runs out"),
+        ("process ended with code 1\n", "process ended with code 1"),
+        ("Traceback\n  File x\nMemoryError: no room\n", "MemoryError: no room"),
+        ("Traceback\nValueError: bad\n\nhint: more", "ValueError: bad"),
+        ("seed must be an integer", "seed must be an integer"),
+    ],
+)
+def test_reason_is_the_line_that_says_most(text, reason):
+    assert why(text) == reason
+
+
+def test_measurements_on_a_busy_machine_are_marked():
+    watch = Watch()
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    time.sleep(1)
+    found = watch.end()
+    process.kill()
+    assert found["others"] > 0.3 and found["busy"].startswith("others used")
+    process.wait()
+    quiet = {"others": 0.0, "steal": 0.0, "mhz": 2000}
+    assert busy(quiet, 2000) == ""
+    assert busy(quiet | {"steal": 0.1}, 2000) == "the host took 0.10 cores"
+    assert busy(quiet | {"mhz": 1700}, 2000) == "the clock fell to 1700 MHz"
+
+
+def test_own_work_is_not_that_of_others():
+    watch = Watch()
+    end = time.process_time() + 0.5
+    while time.process_time() < end:
+        pass
+    subprocess.run([sys.executable, "-c", "sum(range(10**7))"], check=True)
+    own = watch.end()
+    assert own["others"] < 1.5  # one core is ours; the other may be at work for the tests beside
+
+
+def test_machine_is_described_without_its_name_or_paths():
+    text = json.dumps(described())
+    assert "timer" in text and '"cores"' in text
+    assert sys.prefix not in text and "hostname" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--quick --full", "quick and full cannot be given together"),
+        ("--ledger --grid x.toml", "ledger and grid cannot be given together"),
+        ("--grid none.toml", "grid must be a TOML file, got 'none.toml'"),
+        ("--blocks 0", "blocks must be an integer from 1 to 1000, got 0"),
+        ("--blocks 3 --most-blocks 2", "most_blocks must be at least blocks (3), got 2"),
+        ("--precision 0", "precision must be positive, got 0"),
+        ("--limit nan", "limit must be positive, got nan"),
+        ("--target-loss -1", "target_loss must be positive, got -1"),
+        ("--seed -1", "seed must be an integer from 0"),
+        ("--resume none", "record must be a folder that twins bench made, got 'none'"),
+        ("--verify none", "record must be a folder that twins bench made, got 'none'"),
+        ("--compare none none", "record must be a folder that twins bench made, got 'none'"),
+        ("--verify a --resume b", "resume and verify cannot be given together"),
+        ("--verify a --quick", "quick cannot be chosen with verify"),
+        ("--compare a b --out c", "out cannot be chosen with compare"),
+        ("--quick --out /dev/null/x", "out must be a folder that can be made"),
+        ("--device tpu", "--device"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(capsys, options, message):
+    assert main(["bench", *options.split()]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err and printed.err.count("\n") == 1 and printed.out == ""
+
+
+def test_cuda_where_there_is_none_is_a_row_that_says_so(tmp_path, capsys, idle):
+    code, record = bench(tmp_path, TWO, "--device", "cuda")
+    assert code == 1 and len(calm(record)) == 2
+    (line,) = (line for line in record.samples if line["failed"])
+    assert "CUDA" in line["failed"] or "NVIDIA" in line["failed"]
