@@ -24,23 +24,32 @@ LOSSES = {
 
 
 class Watcher(keras.callbacks.Callback):
-    """Keeps losses after epochs, and what a training stands at after some steps."""
+    """Keeps losses after epochs, and what a training stands at after some steps that end one."""
 
     def __init__(self, config: TrainConfig, steps: Collection[int]) -> None:
         super().__init__()
         self.config, self.steps = config, frozenset(steps)
-        self.done, self.step, self.losses, self.snapshots = 0, 0, [], {}
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.step = self.done + batch + 1  # not by one, where many steps are one execution
-        if self.step in self.steps:
-            model: Any = self.model  # on JAX this property fetches the state, which costs time
-            state = get_state(model, model.optimizer, self.config)
-            self.snapshots[self.step] = Snapshot(get_weights(model), state)
+        self.done, self.losses, self.snapshots = 0, [], {}
 
     def on_epoch_end(self, epoch, logs: Any = None):
-        self.done = self.step
+        params: Any = self.params
+        self.done += params["steps"]
         self.losses.append(float(logs["loss"]))
+        self.keep(self.done)
+
+    def keep(self, step: int) -> None:
+        """Keep what the training stands at after this step, if it is wanted."""
+        if step in self.steps and step not in self.snapshots:
+            model: Any = self.model  # on JAX this property fetches the state, which costs time
+            state = get_state(model, model.optimizer, self.config)
+            self.snapshots[step] = Snapshot(get_weights(model), state)
+
+
+class StepWatcher(Watcher):
+    """Looks after every step too: Keras then waits for each, and dispatches no callback beside."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.keep(self.done + batch + 1)  # where many steps are one execution, `batch` is the last
 
 
 def fit(
@@ -82,7 +91,9 @@ def fit(
             set_weights(model, start.weights)
             set_state(model, optimizer, config, start.state)
         model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
-        watcher = Watcher(config, snapshots)
+        in_epoch = -(-order.shape[1] // config.batch_size)
+        within = any(step % in_epoch for step in snapshots)
+        watcher = (StepWatcher if within else Watcher)(config, snapshots)
         for rows in order:
             begin = time.perf_counter()
             # One call an epoch, rows in order: a generator of batches costs more in every step.

@@ -16,7 +16,7 @@ FILES = [
     "test_trace.py",
     "test_training.py",
 ]
-FASTER = ["test_compiled.py", "test_many.py"]
+FASTER = ["test_compiled.py", "test_many.py", "test_switches.py"]
 """On torch the ladder in test_check.py trains so: compiling it twice would take minutes more."""
 
 

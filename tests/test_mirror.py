@@ -27,6 +27,7 @@ KERAS_ONLY = {
     ("rnn.py", "__all__"),  # Keras's own layer is only handed on
     ("runtime.py", "check_backend"),  # PyTorch is its own
     ("training.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
+    ("training.py", "StepWatcher"),
 }
 TORCH_ONLY = {
     ("attention.py", "Attention.reset_parameters"),

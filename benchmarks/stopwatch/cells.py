@@ -82,6 +82,12 @@ SWITCHES = {
     "loader": Switch("L", (PYTORCH,), what="DataLoader instead of slices of a tensor"),
     "item": Switch("L", (PYTORCH,), what="loss.item() in every step"),
     "zeros": Switch("L", (PYTORCH,), what="zero_grad(set_to_none=False)"),
+    "callback": Switch(
+        "L", (JAX, TORCH), what="a callback after every step: then Keras uses no threads for them"
+    ),
+    "one call": Switch(
+        "L", (TF, JAX, TORCH), what="one call of fit for all epochs, rows in the same order"
+    ),
     "deterministic": Switch("L", (TF, PYTORCH), what="deterministic operations"),
     "epsilon": Switch(
         "L", (TF, JAX, PYTORCH), what="Adam's epsilon 1e-8, not 1e-7", same_training=False

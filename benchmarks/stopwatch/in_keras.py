@@ -15,7 +15,12 @@ import keras
 
 import keras_impl.models
 import keras_impl.optimizer
+import keras_impl.runtime
 from benchmarks.stopwatch.cells import Cell
+from keras_impl import training
+from shared.config import TrainConfig
+from shared.fibonacci import Data
+from shared.results import FitResult
 
 BACKEND = keras.backend.backend()
 
@@ -70,6 +75,8 @@ def flipped(cell: Cell, package: Any) -> Iterator[None]:
         "unroll": lambda: patch.dict(models, unroll),
         "unrolled": lambda: patch.dict(models, unroll),
         "epsilon": lambda: patch.dict(keras_impl.optimizer.KINDS, adam),
+        "callback": lambda: patch.object(training, "Watcher", training.StepWatcher),
+        "one call": lambda: patch.object(package, "fit", _fit_in_one_call),
         "deterministic": _deterministic,
     }
     with _tf32(cell.switch == "TF32"), patches.get(cell.switch, contextlib.nullcontext)():
@@ -94,6 +101,27 @@ def _tf32(allowed: bool) -> Iterator[None]:
 
             tf.config.experimental.enable_tensor_float_32_execution(allowed)
         yield
+
+
+def _fit_in_one_call(
+    model: Any, data: Data, config: TrainConfig, order: Any, progress: Any, snapshots: Any
+) -> FitResult:
+    """`fit` by a single call for all epochs, with the rows in the order of the first."""
+    watcher = training.Watcher(config, snapshots)
+
+    def tell(epoch: int, logs: Any) -> None:
+        if progress(len(watcher.losses), watcher.losses[-1]):
+            model.stop_training = True
+
+    with keras_impl.runtime.floatx(model.trainable_variables[0].dtype):
+        optimizer = keras_impl.optimizer.create_optimizer(model, config)
+        model.compile(optimizer=optimizer, loss=training.LOSSES[config.loss]())
+        teller = keras.callbacks.LambdaCallback(on_epoch_end=tell)
+        x, y = data.train_x[order[0]], data.train_y[order[0]]
+        options: Any = {"shuffle": False, "callbacks": [watcher, teller], "verbose": 0}
+        model.fit(x, y, batch_size=config.batch_size, epochs=len(order), **options)
+    weights = keras_impl.get_weights(model)
+    return FitResult(weights, {}, watcher.losses, [], 0.0, watcher.snapshots)
 
 
 @contextlib.contextmanager
@@ -132,6 +160,7 @@ def proof(cell: Cell) -> dict[str, Any]:
 
 def _tensorflow(cell: Cell) -> dict[str, Any]:
     import tensorflow as tf
+    from tensorflow.python.framework import config
 
     try:  # this process's own output, where TensorFlow says once that XLA has compiled
         said = Path("/dev/fd/2").read_text(errors="replace")
@@ -142,7 +171,7 @@ def _tensorflow(cell: Cell) -> dict[str, Any]:
         "XLA": None if said is None else "Compiled cluster using XLA!" in said,
         "device": keras_impl.device_name("cuda") if gpus else "cpu",
         "TF32": bool(gpus) and tf.config.experimental.tensor_float_32_execution_enabled(),
-        "deterministic": cell.switch == "deterministic",
+        "deterministic": config.is_op_determinism_enabled(),
     }
 
 

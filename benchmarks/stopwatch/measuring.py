@@ -99,7 +99,7 @@ class Measurement:
 
     def _done(self, block: int, cell: Cell) -> bool:
         """There is a line about it, or it has failed too often."""
-        lines = [line for line in self.record.samples if line["cell"] == cell]
+        lines = self.record.of(cell)
         if any(line["block"] == block for line in lines):
             return True
         return len(lines) >= GIVE_UP and all(line["failed"] for line in lines[-GIVE_UP:])

@@ -29,6 +29,18 @@ class Record:
     corrupt: list[str] = field(default_factory=list)
     """What is wrong with which line."""
 
+    def __post_init__(self) -> None:
+        self._by_cell: dict[Cell, list[dict[str, Any]]] = {}
+        self._indexed = 0
+
+    def of(self, cell: Cell) -> list[dict[str, Any]]:
+        """The lines about a cell."""
+        for line in self.lines[self._indexed :]:
+            if "cell" in line:
+                self._by_cell.setdefault(line["cell"], []).append(line)
+        self._indexed = len(self.lines)
+        return self._by_cell.get(cell, [])
+
     @property
     def samples(self) -> list[dict[str, Any]]:
         """The lines about processes; `cell` is a Cell."""

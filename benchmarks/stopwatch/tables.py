@@ -58,11 +58,7 @@ def trimmed(table: Table) -> Table:
 
 def lines_of(record: Record, cell: Cell) -> list[Line]:
     """The lines of a cell that count: not failed, not on a busy machine."""
-    return [
-        line
-        for line in record.samples
-        if line["cell"] == cell and not line["failed"] and not line["machine"]["busy"]
-    ]
+    return [line for line in record.of(cell) if not line["failed"] and not line["machine"]["busy"]]
 
 
 def measured(record: Record) -> list[Cell]:
@@ -141,7 +137,7 @@ def failures(record: Record) -> dict[Cell, str]:
     """Cells that have no line that counts because their processes failed → why."""
     found = {}
     for cell in grid_of(record.plan).cells:
-        said = [line["failed"] for line in record.samples if line["cell"] == cell]
+        said = [line["failed"] for line in record.of(cell)]
         if said and all(said):
             found[cell] = said[-1]
     return found
@@ -402,6 +398,8 @@ def notes(record: Record) -> list[str]:
     versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items() if v)
     if "processor" in machine:
         found.append(f"{machine['processor']}, {machine['cores']} cores; {versions}.")
+    if any(line.get("proof", {}).get("cuDNN") for line in record.samples):
+        found.append("Not like for like: on a GPU PyTorch's nn.RNN is one kernel of cuDNN's.")
     if record.end:
         found.append(record.end["said"] + ".")
     return found
