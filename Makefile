@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: run test lint types format readme proof speed clean
+.PHONY: run test lint types format readme proof bench clean
 
 run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
@@ -40,8 +40,10 @@ proof: $(READY)  ## climb the whole ladder anew, and write it into the documents
 	mv results/run-proof/* results/check/ && rmdir results/run-proof
 	$(BIN)/python -m benchmarks.readme
 
-speed: $(READY)  ## measure anew what each way to train costs (leave the machine alone)
-	$(BIN)/python -m benchmarks.speed
+bench: $(READY)  ## measure anew what each way to train costs (leave the machine alone)
+	rm -rf results/run-bench
+	$(BIN)/twins bench --out results/run-bench
+	rm -rf results/bench/cpu && mkdir -p results/bench && mv results/run-bench results/bench/cpu
 	$(BIN)/python -m benchmarks.readme
 
 $(READY): pyproject.toml constraints.txt

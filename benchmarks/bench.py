@@ -97,7 +97,7 @@ class Bench:
 
             return compare(*self.compare, self.threshold)
         from benchmarks.stopwatch import gates, machine, records
-        from benchmarks.stopwatch.cells import GRIDS, Grid, load_grid
+        from benchmarks.stopwatch.grid import GRIDS, Grid, load_grid
         from benchmarks.stopwatch.measuring import Measurement
 
         described = machine.described() | {"host": _host()}

@@ -154,7 +154,9 @@ MUTANTS = {
             ]
         },
     ),
-    "bias correction by epoch": Mutant("step", {FIT: [("before + step", "len(losses) + 1")]}),
+    "bias correction by epoch": Mutant(
+        "step", {"optimizer:follow_keras": [("np.array(steps)", "np.full(len(steps), steps[0])")]}
+    ),
     "L2 in the gradient in place of AdamW's decay": Mutant(
         "step",
         {

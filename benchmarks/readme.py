@@ -2,9 +2,8 @@
 
 A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced. In README.md: `results` from the
 two records of `twins run`, `proof` from the certificates of `twins check`, `speed` from the record
-of `python -m benchmarks.speed`, `layer` from the source of the two layers. In docs/differences.md:
-`effects`; in docs/porting.md: `kills`; in docs/speed.md: `speed`, `lines`. No number is typed by
-hand.
+of `twins bench`, `layer` from the source of the two layers. In docs/differences.md: `effects`; in
+docs/porting.md: `kills`; in docs/speed.md: `speed`, `lines`. No number is typed by hand.
 """
 
 import ast
@@ -13,14 +12,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs, kills
+from benchmarks import kills
 from benchmarks.scores import scores, sentence
+from benchmarks.stopwatch.records import Record, read
+from benchmarks.stopwatch.tables import notes, tables
+from benchmarks.stopwatch.views import as_markdown
 from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
 CHECK = "results/check"
-SPEED = "results/speed"
+BENCH = "results/bench/cpu"
 
 
 def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
@@ -106,36 +108,39 @@ def kills_block(mutants: dict[str, Any]) -> str:
     )
 
 
-def speed_block(record: dict[str, Any]) -> str:
-    """All tables of what each way to train costs, the figure, the conditions."""
-    parts = [f"![Cost of a training step](../{SPEED}/costs.png)"]
-    for title, columns, lines in costs.tables(record):
-        parts += [f"{title}:", markdown(columns, lines, left=2)]
-    return "\n\n".join([*parts, f"Conditions: {speed_conditions(record)}."])
+def speed_block(record: Record) -> str:
+    """All tables of what each way to train costs, the figures, the conditions."""
+    figures = {
+        "Cost of a training step": f"![Cost of a training step](../{BENCH}/steps.png)",
+        "Break-even": f"![Seconds in all against epochs](../{BENCH}/break_even.png)",
+    }
+    parts = []
+    for table in tables(record):
+        parts += [figure for title, figure in figures.items() if table.title.startswith(title)]
+        parts += [f"**{table.title}**", as_markdown(table).strip()]
+    return "\n\n".join([*parts, *notes(record), f"Record: [{BENCH}](../{BENCH})."])
 
 
-def short_speed_block(record: dict[str, Any]) -> str:
-    """The figure, and how much faster each twin gets."""
-    lines = [line[:4] for line in costs.cost_lines(record)]
+SHORT = ("tier", "twin", "way to train", "µs per step and start", "times faster than its fit")
+"""Columns of the table in the README."""
+
+
+def short_speed_block(record: Record) -> str:
+    """The figure, how much faster each twin gets, a cell against itself."""
+    (costs,) = (t for t in tables(record) if t.title.startswith("Cost of a training step"))
+    (null,) = (t for t in tables(record) if t.title.startswith("A cell against itself"))
+    kept = [costs.columns.index(column) for column in (*SHORT, "30 epochs s")]
+    lines = [[line[i] for i in kept] for line in costs.lines]
     return "\n\n".join(
         [
-            f"![Cost of a training step]({SPEED}/costs.png)",
-            markdown(costs.COLUMNS[:4], lines, left=2),
-            f"Conditions: {speed_conditions(record)}.",
+            f"![Cost of a training step]({BENCH}/steps.png)",
+            f"{costs.title.removeprefix('Cost of a training step: ').capitalize()}:",
+            markdown([*SHORT, "30 epochs s"], lines, left=3),
+            "A cell measured twice, as if it were two:",
+            as_markdown(null).strip(),
+            " ".join(notes(record)),
+            f"Record: [{BENCH}]({BENCH}).",
         ]
-    )
-
-
-def speed_conditions(record: dict[str, Any]) -> str:
-    """What a reader needs to judge the costs."""
-    environment = record["environment"]
-    names = ("keras", "tensorflow", "jax", "torch", "numba")
-    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in names)
-    return (
-        f"the tutorial's attention network, batch size 1, float32, one thread, "
-        f"n = {record['rounds']} rounds, median (range); {versions}; "
-        f"{environment['processor']}, {environment['cores']} cores, cpu. "
-        f"Record: {SPEED}/record.json"
     )
 
 
@@ -219,17 +224,17 @@ def filled_documents() -> dict[Path, str]:
 
     single, double = (load(f"{folder}/record.json") for folder in FOLDERS)
     full, mutants = (load(f"{CHECK}/{name}.json") for name in ("full", "mutants"))
-    speed = load(f"{SPEED}/record.json")
+    bench = read(ROOT / BENCH)
     blocks = {
         "README.md": {
             "results": results_block(single, double),
             "proof": proof_block(full, mutants),
-            "speed": short_speed_block(speed),
+            "speed": short_speed_block(bench),
             "layer": layer_block(),
         },
         "docs/differences.md": {"effects": effects_block(full, mutants)},
         "docs/porting.md": {"kills": kills_block(mutants)},
-        "docs/speed.md": {"speed": speed_block(speed), "lines": lines_block()},
+        "docs/speed.md": {"speed": speed_block(bench), "lines": lines_block()},
     }
     return {
         ROOT / name: fill((ROOT / name).read_text(), found, name) for name, found in blocks.items()

@@ -1,7 +1,8 @@
 """Records of `twins bench` with chosen costs, as if they had been measured."""
 
 from benchmarks.stopwatch import records
-from benchmarks.stopwatch.cells import Cell, Grid
+from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.grid import Grid
 
 MACHINE = {"host": "here", "processor": "a", "cores": 2, "versions": {"torch": "1"}, "commit": "c"}
 

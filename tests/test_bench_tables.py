@@ -9,8 +9,9 @@ from synthetic import FAST, FLOOR, OTHER, PLAIN, line_of, record_of
 
 from benchmarks.stopwatch import laws, plots, views
 from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.costs import failures, ratios
 from benchmarks.stopwatch.intervals import interval
-from benchmarks.stopwatch.tables import failures, ratios, shown, tables
+from benchmarks.stopwatch.tables import shown, tables
 
 BUSY = {"load": 3.0, "others": 0.9, "steal": 0.0, "mhz": 2000, "busy": "others used 0.90 cores"}
 

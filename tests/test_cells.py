@@ -2,9 +2,11 @@
 
 import pytest
 
-from benchmarks.stopwatch.cells import GRIDS, SWITCHES, TIERS, Cell, load_grid
+from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.gates import claims
+from benchmarks.stopwatch.grid import GRIDS, load_grid
 from benchmarks.stopwatch.process import order_of, variables
+from benchmarks.stopwatch.switches import SWITCHES, TIERS
 from shared.config import InputError
 from shared.fibonacci import batch_order
 

@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 from benchmarks.check import TUTORIAL_STEPS
-from benchmarks.readme import CHECK, SPEED, filled_documents
-from benchmarks.speed import BACKENDS
+from benchmarks.readme import BENCH, CHECK, code_lines, filled_documents
+from benchmarks.stopwatch.checking import verify
+from benchmarks.stopwatch.costs import failures, lines_of
+from benchmarks.stopwatch.grid import GRIDS, load_grid
+from benchmarks.stopwatch.records import grid_of, read
 from shared.config import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -64,14 +67,21 @@ def test_every_difference_names_a_test_that_exists():
         assert f"def {match[2]}(" in (ROOT / "tests" / match[1]).read_text(), row
 
 
-def test_costs_are_whole_and_of_a_commit():
-    record = json.loads((ROOT / SPEED / "record.json").read_text())
-    assert record["status"] == "complete" and not record["failures"] and record["rounds"] >= 3
-    assert record["environment"]["commit"] and "dirty" not in record["environment"]["commit"]
-    found = {(s["twin"], s["way"], s["round"]) for s in record["samples"]}
-    for twin in BACKENDS:
-        for way in ("fit", "fit_compiled", "fit_many"):
-            assert {(twin, way, number) for number in range(record["rounds"])} <= found
+def test_costs_are_whole_and_of_a_commit(capsys):
+    record = read(ROOT / BENCH)
+    assert verify(ROOT / BENCH) == 0, capsys.readouterr().out
+    assert set(grid_of(record.plan).cells) == set(load_grid(GRIDS / "default.toml").cells)
+    commit = record.plan["machine"]["commit"]
+    assert commit and "dirty" not in commit
+    assert not failures(record)
+    for cell in grid_of(record.plan).cells:
+        assert len(lines_of(record, cell)) >= 3, cell
+
+
+def test_code_is_counted_without_docstrings_comments_and_blank_lines(tmp_path):
+    file = tmp_path / "some.py"
+    file.write_text('"""Doc\n\nstring."""\n\n# Why.\nx = 1  # here\n\n\ndef f():\n    """One."""\n')
+    assert code_lines(file) == 2
 
 
 def test_certificates_are_whole_and_of_a_commit():

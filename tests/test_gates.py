@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import floor
-from benchmarks.stopwatch.cells import GRIDS, SWITCHES, TF, Cell, load_grid
+from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.gates import claims, failed, reference, target, unproven
+from benchmarks.stopwatch.grid import GRIDS, load_grid
 from benchmarks.stopwatch.process import order_of
+from benchmarks.stopwatch.switches import SWITCHES, TF
 from shared.fibonacci import load_fibonacci
 from shared.weights import initial_weights
 

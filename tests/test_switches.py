@@ -10,8 +10,9 @@ import torch
 import keras_impl
 import torch_impl
 from benchmarks.stopwatch import in_keras, in_numba, in_torch, process
-from benchmarks.stopwatch.cells import JAX, PYTORCH, SWITCHES, TF, Cell
+from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.steady import Rule
+from benchmarks.stopwatch.switches import JAX, PYTORCH, SWITCHES, TF
 from shared.config import DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import load_fibonacci
 

@@ -94,7 +94,7 @@ def follow_keras(
         dtype: floating-point type of the weights.
     """
     found = keras_settings(np.array(steps), config, dtype, config.learning_rate)
-    settings = {name: values.tolist() for name, values in found.items()}
+    settings = {name: np.broadcast_to(v, len(steps)).tolist() for name, v in found.items()}
     for i, step in enumerate(steps):
         for group in optimizer.param_groups:
             group.update({name: values[i] for name, values in settings.items()})

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.stopwatch.costs import by_block, measured, ratios
 from benchmarks.stopwatch.intervals import unpaired
 from benchmarks.stopwatch.records import Record, faults, read
-from benchmarks.stopwatch.tables import Table, by_block, measured, ratios, shown
+from benchmarks.stopwatch.tables import Table, shown
 from benchmarks.stopwatch.views import print_table, texts, wide_console
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import floor
-from benchmarks.stopwatch.cells import SWITCHES, Cell, Setting
+from benchmarks.stopwatch.cells import Cell, Setting
 from benchmarks.stopwatch.process import MANY_EPOCHS, order_of
+from benchmarks.stopwatch.switches import SWITCHES
 from shared.baselines import baselines
 from shared.config import Dtype
 from shared.fibonacci import load_fibonacci

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.costs import by_block, measured
 from benchmarks.stopwatch.intervals import Interval, interval
 from benchmarks.stopwatch.records import Record
-from benchmarks.stopwatch.tables import Table, by_block, measured, short, shown
+from benchmarks.stopwatch.tables import Table, short, shown
 
 AXES = ("units", "batch_size", "time_steps")
 

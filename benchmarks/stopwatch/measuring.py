@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks.processes import Workers
-from benchmarks.stopwatch import gates, tables
+from benchmarks.stopwatch import costs, gates
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.machine import Watch
 from benchmarks.stopwatch.process import measure, variables
@@ -55,7 +55,7 @@ class Measurement:
         if self.record.samples:
             show(self.record)
             save(self.record)
-        return code or int(bool(tables.failures(self.record)))
+        return code or int(bool(costs.failures(self.record)))
 
     def _blocks(self, caches: Path) -> None:
         """Every cell once a block, in random order within the block."""
@@ -78,7 +78,7 @@ class Measurement:
                     if not self._done(block, cell):
                         self._measure(block, cell, caches)
                     progress.advance(bar)
-        wide, count = self._wide(), len(tables.measured(self.record))
+        wide, count = self._wide(), len(costs.measured(self.record))
         said = f"{count - len(wide)} of {count} intervals are narrow enough"
         self.record.append({"ended": _now(), "said": said, "wide": wide})
 
@@ -93,8 +93,8 @@ class Measurement:
         precision = self.record.plan["precision"]
         return [
             cell.key
-            for cell in tables.measured(self.record)
-            if tables.cost(self.record, cell).width > precision
+            for cell in costs.measured(self.record)
+            if costs.cost(self.record, cell).width > precision
         ]
 
     def _done(self, block: int, cell: Cell) -> bool:

@@ -3,12 +3,11 @@
 import statistics
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.stopwatch.cells import TIERS, Cell
-from benchmarks.stopwatch.laws import AXES, crossings, described, families, on_axis
-from benchmarks.stopwatch.records import Record
-from benchmarks.stopwatch.tables import (
+from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.costs import (
     by_block,
     cost,
     epoch_seconds,
@@ -18,6 +17,9 @@ from benchmarks.stopwatch.tables import (
     measured,
     settings,
 )
+from benchmarks.stopwatch.laws import AXES, crossings, described, families, on_axis
+from benchmarks.stopwatch.records import Record
+from benchmarks.stopwatch.switches import TIERS
 
 COLOURS = {
     "Keras/tensorflow": "#c1272d",
@@ -133,8 +135,6 @@ def scaling_figure(record: Record) -> Figure:
 
 def _height(record: Record, own: Cell, axis: str, size: float) -> float:
     """The cost of a way at a size between those that were measured."""
-    import numpy as np
-
     curve = dict(sorted(on_axis(own, families(record)[own], axis).items()))
     costs = [cost(record, cell).median for cell in curve.values()]
     return float(np.exp(np.interp(np.log(size), np.log([*curve]), np.log(costs))))

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stopwatch.cells import Cell, Grid
+from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.grid import Grid
 from shared.config import InputError
 from shared.results import finite, write_json
 
