@@ -134,7 +134,7 @@ def short_speed_block(record: Record) -> str:
     return "\n\n".join(
         [
             f"![Cost of a training step]({BENCH}/steps.png)",
-            f"{costs.title.removeprefix('Cost of a training step: ').capitalize()}:",
+            f"Cost of a training step of {costs.title.removeprefix('Cost of a training step: ')}:",
             markdown([*SHORT, "30 epochs s"], lines, left=3),
             "A cell measured twice, as if it were two:",
             as_markdown(null).strip(),

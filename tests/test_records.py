@@ -137,9 +137,16 @@ def test_resume_cuts_off_a_torn_line_and_names_it(tmp_path):
     whole = (record.folder / "samples.jsonl").read_bytes()
     (record.folder / "samples.jsonl").write_bytes(whole[:-40])
     found = resume(record.folder, MACHINE)
-    assert len(found.samples) == 14 and found.plan["torn"].startswith("line 15")
+    assert len(found.samples) == 14 and found.torn.startswith("line 15, ")
     found.append(line_of(FLOOR, 4, 1.0))
     assert not read(record.folder).corrupt
+    # Even one that lacks nothing but its end, and the only one.
+    only = record_of(tmp_path / "only", {FLOOR: [1.0]}, ended=False).folder / "samples.jsonl"
+    only.write_bytes(only.read_bytes()[:-1])
+    found = resume(only.parent, MACHINE)
+    assert found.torn.startswith("line 1, ") and not found.samples
+    found.append(line_of(FLOOR, 0, 1.0))
+    assert len(read(only.parent).samples) == 1 and not read(only.parent).corrupt
 
 
 def test_resume_refuses_what_it_must_not_go_on_with(tmp_path):

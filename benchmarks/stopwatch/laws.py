@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -161,6 +160,6 @@ def described(found: Crossing) -> str:
     return f"{found.axis.replace('_', ' ')} {short(found.at.median)}"
 
 
-def law_tables(record: Record) -> list[Any]:
+def law_tables(record: Record) -> list[Table]:
     """The tables that have lines."""
     return [table for table in (law_table(record), crossing_table(record)) if table.lines]

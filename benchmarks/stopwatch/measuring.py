@@ -38,8 +38,8 @@ class Measurement:
 
     def __call__(self) -> int:
         """Measure, show, keep; the exit code."""
-        if self.record.plan.get("torn"):
-            self.errors.print(f"left out: {self.record.plan.pop('torn')}", style="yellow")
+        if self.record.torn:
+            self.errors.print(f"left out: {self.record.torn}", style="yellow")
         self.errors.print(f"record: {self.record.folder}", markup=False, soft_wrap=True)
         code = 0
         try:

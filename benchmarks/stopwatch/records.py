@@ -30,6 +30,9 @@ class Record:
     corrupt: list[str] = field(default_factory=list)
     """What is wrong with which line."""
 
+    torn: str = ""
+    """What was cut off at the end, to go on."""
+
     def __post_init__(self) -> None:
         self._by_cell: dict[Cell, list[dict[str, Any]]] = {}
         self._indexed = 0
@@ -127,9 +130,8 @@ def resume(folder: Path, machine: dict[str, Any]) -> Record:
     whole, torn = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :]
     if torn:
         path.write_bytes(whole)
-        said, record = record.corrupt, read(folder)
-        record.corrupt = [*record.corrupt]
-        record.plan["torn"] = said[-1] if said else ""
+        record = read(folder)
+        record.torn = f"line {whole.count(bytes([10])) + 1}, which a crash has torn"
     if record.corrupt:
         raise InputError(f"resume must be a record without faults, got {record.corrupt[0]}")
     if record.end:
