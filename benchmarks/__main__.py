@@ -2,7 +2,16 @@
 
 import sys
 
-from benchmarks.cli import main
+
+def main() -> int:
+    """Import the command line, which takes a moment, and run it."""
+    try:
+        from benchmarks import cli
+
+        return cli.main()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

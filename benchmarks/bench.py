@@ -1,6 +1,5 @@
 """`twins bench`: what each way to train costs, in every twin, so that one can rely on it."""
 
-import hashlib
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +52,7 @@ class Bench:
     """New folder for the record; results/bench/<host>-<time> if not given."""
 
     resume: Path | None = None
-    """Go on with the record in this folder, where it stopped."""
+    """Go on with the record in this folder, where it stopped; make its tables anew if it ended."""
 
     verify: Path | None = None
     """Compute every table of this record anew from its raw samples, and compare."""
@@ -84,9 +83,12 @@ class Bench:
         grids = [name for name in ("quick", "full", "ledger", "grid") if getattr(self, name)]
         if len(grids) > 1:
             raise InputError(f"{grids[0]} and {grids[1]} cannot be given together")
-        if jobs and (grids or self.out):
-            given = grids[0] if grids else "out"
-            raise InputError(f"{given} cannot be chosen with {jobs[0]}")
+        defaults = Bench()
+        given = [name for name in vars(self) if getattr(self, name) != getattr(defaults, name)]
+        for name in given:
+            fits = not jobs or name == jobs[0] or (name, *jobs) == ("threshold", "compare")
+            if not fits or (name == "threshold" and not jobs):
+                raise InputError(f"{name} cannot be chosen with {(jobs or ['a measurement'])[0]}")
         # Only now: what they import takes seconds.
         if self.verify:
             from benchmarks.stopwatch.checking import verify
@@ -100,7 +102,7 @@ class Bench:
         from benchmarks.stopwatch.grid import GRIDS, Grid, load_grid
         from benchmarks.stopwatch.measuring import Measurement
 
-        described = machine.described() | {"host": _host()}
+        described = machine.described()
         if self.resume:
             record = records.resume(self.resume, described)
         else:
@@ -119,8 +121,3 @@ class Bench:
             options |= {"target": target}
             record = records.create(self.out or folder, grid, described, **options)
         return Measurement(record)()
-
-
-def _host() -> str:
-    """The machine's name, not to be read from it."""
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:12]

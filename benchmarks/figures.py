@@ -22,15 +22,20 @@ def save_figures(record: dict[str, Any], folder: Path) -> list[Path]:
     """Write every figure that the record has data for; the files written."""
     makers = {"loss": loss_figure, "attention": attention_figure, "predictions": prediction_figure}
     files = []
+    for name, make in makers.items():
+        figure = make(record)
+        if figure is not None:
+            files += save_figure(figure, folder / name)
+    return files
+
+
+def save_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure to `path`.png and `path`.svg, the same bytes for the same figure."""
+    files = []
     with matplotlib.rc_context({"svg.hashsalt": "attention-twins", "svg.fonttype": "none"}):
-        for name, make in makers.items():
-            figure = make(record)
-            if figure is None:
-                continue
-            for suffix in (".png", ".svg"):
-                files.append(folder / f"{name}{suffix}")
-                metadata = {"Date": None} if suffix == ".svg" else {}
-                figure.savefig(files[-1], dpi=150, metadata=metadata)
+        for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
+            files.append(path.with_suffix(suffix))
+            figure.savefig(files[-1], dpi=150, metadata=metadata)
     return files
 
 

@@ -103,8 +103,13 @@ def _commit() -> str | None:
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a record, whole or not at all."""
+    write_text(path, json.dumps(finite(record), indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(finite(record), indent=1, allow_nan=False) + "\n")
+    part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
 
 

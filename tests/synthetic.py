@@ -2,7 +2,10 @@
 
 from benchmarks.stopwatch import records
 from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.gates import claims
 from benchmarks.stopwatch.grid import Grid
+from benchmarks.stopwatch.process import rule_of
+from benchmarks.stopwatch.steady import steady_after
 
 MACHINE = {"host": "here", "processor": "a", "cores": 2, "versions": {"torch": "1"}, "commit": "c"}
 
@@ -10,7 +13,8 @@ MACHINE = {"host": "here", "processor": "a", "cores": 2, "versions": {"torch": "
 def line_of(cell, block, microseconds, **changes):
     """A process whose steady epochs cost so much, after a first one that took 2 s longer."""
     epoch = microseconds * cell.steps_in_epoch * cell.starts / 1e6
-    seconds = [epoch + 2, epoch, epoch, *[epoch] * 18]
+    epochs = 5 if cell.way == "fit_many" else 20 + int(0.6 / epoch)  # enough to be steady
+    seconds = [epoch + 2, *[epoch] * epochs]
     return {
         "block": block,
         "cell": cell,
@@ -19,12 +23,15 @@ def line_of(cell, block, microseconds, **changes):
         "host": "here",
         "machine": {"load": 0.1, "others": 0.0, "steal": 0.0, "mhz": 2000, "busy": ""},
         "seconds": seconds,
-        "steady_after": 3,
+        "steady_after": steady_after(seconds, rule_of(cell)),
         "together": cell.starts,
         "loss": [1.0, 0.5],
-        "imported_mib": 100.0,
+        "ending": 0.5,
+        "before_mib": 100.0,
         "peak_mib": 300.0,
         "device_mib": None,
+        "proof": {name: 3 if value == "some" else value for name, value in claims(cell).items()},
+        "gate": {"distance": 1e-7, "limit": 1e-6, "own_error": 1e-7, "steps": 826},
         "failed": "",
     } | changes
 

@@ -8,14 +8,15 @@ import sys
 import time
 
 import pytest
-from synthetic import line_of
+from filelock import FileLock
+from synthetic import FLOOR, line_of, record_of
 from test_run_ends import without  # noqa: F401  a fixture
 
-from benchmarks.bench import _host
 from benchmarks.cli import main
-from benchmarks.stopwatch.machine import Watch, busy, described
+from benchmarks.stopwatch.machine import Watch, busy, described, host
 from benchmarks.stopwatch.measuring import Measurement, why
 from benchmarks.stopwatch.records import faults, read
+from shared.config import InputError
 
 GRID = """
 blocks = 1
@@ -51,7 +52,19 @@ def calm(record):
 @pytest.fixture
 def idle(monkeypatch):
     """The machine is never busy: the tests run beside others."""
-    monkeypatch.setattr("benchmarks.stopwatch.machine.busy", lambda *_: "")
+    for name in ("OTHERS", "STEAL"):
+        monkeypatch.setattr(f"benchmarks.stopwatch.machine.{name}", 99.0)
+
+
+IDLE = """
+import sys
+from benchmarks.cli import main
+from benchmarks.stopwatch import machine
+
+machine.OTHERS = machine.STEAL = 99.0
+sys.exit(main())
+"""
+"""`twins` in a process of its own, in which the machine is never busy."""
 
 
 def test_measures_shows_and_keeps(tmp_path, capsys, idle):
@@ -62,14 +75,15 @@ def test_measures_shows_and_keeps(tmp_path, capsys, idle):
     for line in record.samples:
         assert len(line["seconds"]) >= line["steady_after"] + 2
         assert line["gate"]["distance"] <= line["gate"]["limit"] and line["gate"]["steps"] == 100
-        assert line["peak_mib"] >= line["imported_mib"] > 10
+        assert line["peak_mib"] >= line["before_mib"] > 10
         assert line["cold"] == (line["block"] == 0)
         assert line["proof"]["variables"]["OMP_NUM_THREADS"] == "1"
     assert "Cost of a training step" in shown and "A cell against itself" in shown
     for name in ("plan.json", "samples.jsonl", "tables.md", "cells.csv", "steps.svg", "steps.png"):
         assert (record.folder / name).stat().st_size > 100, name
     assert main(["bench", "--verify", str(record.folder)]) == 0
-    assert main(["bench", "--compare", str(record.folder), str(record.folder)]) == 0
+    assert main(["bench", "--compare", str(record.folder), str(record.folder)]) == 2
+    assert "measured 5 times or more" in capsys.readouterr().err
     # Not in the same order in every block, and every cell once in each.
     orders = [[x["cell"] for x in record.samples if x["block"] == block] for block in (0, 1)]
     assert all(len(set(order)) == 3 for order in orders)
@@ -83,7 +97,7 @@ def test_stops_once_intervals_are_narrow_enough(tmp_path, monkeypatch, precision
     """Costs that swing by 10 % from block to block; seven blocks at most."""
 
     def measure(self, block, cell, caches):
-        self.record.append(line_of(cell, block, 100 + 10 * (-1) ** block, host=_host()))
+        self.record.append(line_of(cell, block, 100 + 10 * (-1) ** block, host=host()))
 
     monkeypatch.setattr(Measurement, "_measure", measure)
     options = ["--blocks", "5", "--most-blocks", "7", "--precision", precision]
@@ -105,7 +119,7 @@ def wait_for_lines(out, count):
 
 def test_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, capsys, idle):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "benchmarks", "bench", "--grid", grid(tmp_path)]
+    command = [sys.executable, "-c", IDLE, "bench", "--grid", grid(tmp_path)]
     process = subprocess.Popen(
         [*command, "--blocks", "3", "--out", str(out)],
         stdout=subprocess.DEVNULL,
@@ -125,8 +139,9 @@ def test_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, capsys, idle):
     printed = capsys.readouterr()
     assert f"left out: line {len(done) + 1}, which a crash has torn" in printed.err
     assert main(["bench", "--verify", str(out)]) == 0
-    assert main(["bench", "--resume", str(out)]) == 2
-    assert "must be a record that has not ended" in capsys.readouterr().err
+    (out / "tables.md").unlink()  # as if killed once more, at the very end
+    assert main(["bench", "--resume", str(out)]) == 0 and read(out).lines == record.lines
+    assert main(["bench", "--verify", str(out)]) == 0
 
 
 def test_interrupt_shows_what_there_is_and_how_to_go_on(tmp_path):
@@ -146,6 +161,45 @@ def test_interrupt_shows_what_there_is_and_how_to_go_on(tmp_path):
     assert process.returncode == 130 and "Traceback" not in errors
     assert f"twins bench --resume {out}" in errors
     assert read(out).samples and read(out).end is None and not read(out).corrupt
+
+
+def test_only_one_process_measures_a_record(tmp_path, capsys):
+    record = record_of(tmp_path / "r", {FLOOR: [1.0]}, ended=False)
+    with FileLock(record.folder / ".lock"):
+        with pytest.raises(InputError, match="must not be measured twice at once"):
+            Measurement(record)()
+    assert (record.folder / ".lock").exists() and not (record.folder / "tables.md").exists()
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path, monkeypatch, capsys):
+    record = record_of(tmp_path / "r", {FLOOR: [1.0]}, ended=False)
+
+    def full(self, block, cell, caches):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Measurement, "_measure", full)
+    record.plan["grid"]["blocks"] = record.plan["grid"]["most_blocks"] = 2
+    assert Measurement(record)() == 1
+    printed = capsys.readouterr()
+    assert "Stopped: [Errno 28] No space left on device" in printed.err
+    assert "Go on with: twins bench --resume" in printed.err and "1 [" not in printed.err
+    assert len(read(record.folder).samples) == 1 and (record.folder / "tables.md").exists()
+
+
+def test_interrupted_at_the_very_end_is_not_told_to_go_on(tmp_path, monkeypatch, capsys):
+    """Ctrl-C between the last line's way to the disk and to us."""
+    record = record_of(tmp_path / "r", {FLOOR: [1.0]}, ended=False)
+    append = record.append
+
+    def interrupted(line):
+        append(line)
+        record.lines.pop()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(record, "append", interrupted)
+    assert Measurement(record)() == 130
+    assert "Go on with" not in capsys.readouterr().err
+    assert main(["bench", "--verify", str(record.folder)]) == 0
 
 
 def test_missing_package_is_a_row_that_says_so(without, tmp_path, capsys, idle):  # noqa: F811
@@ -237,6 +291,10 @@ def test_machine_is_described_without_its_name_or_paths():
         ("--verify a --resume b", "resume and verify cannot be given together"),
         ("--verify a --quick", "quick cannot be chosen with verify"),
         ("--compare a b --out c", "out cannot be chosen with compare"),
+        ("--resume a --blocks 9", "blocks cannot be chosen with resume"),
+        ("--verify a --device cuda", "device cannot be chosen with verify"),
+        ("--compare a b --seed 3", "seed cannot be chosen with compare"),
+        ("--quick --threshold 0.5", "threshold cannot be chosen with a measurement"),
         ("--quick --out /dev/null/x", "out must be a folder that can be made"),
         ("--device tpu", "--device"),
     ],

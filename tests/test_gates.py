@@ -94,7 +94,8 @@ def cells():
 
 # each path: what the runtime would say if another one had been taken
 LIES = {"XLA": None, "TF32": True, "cuDNN": True, "graphs": 7, "graph breaks": 1, "threads": 9}
-LIES |= {"deterministic": True, "backend": "theano", "numba": 0, "collector": None}
+LIES |= {"deterministic": True, "backend": "theano", "numba": 0, "collector": None, "GPU": True}
+LIES |= {"unrolled": True, "fused": True, "foreach": True, "steps_per_execution": 7}
 
 
 @pytest.mark.parametrize("name", LIES)
@@ -127,7 +128,13 @@ def test_paths_that_differ_make_different_claims():
     assert says("cuDNN", twin="PyTorch", device="cuda") is True
     assert says("cuDNN", twin="PyTorch", device="cuda", way="fit_compiled") is False
     assert says("cuDNN", twin="PyTorch", device="cuda", switch="unrolled") is False
-    assert says("cuDNN", twin=TF, device="cuda") is False
+    assert says("XLA", twin="Keras/jax") == "jit(train_step)"
+    assert says("XLA", twin="Keras/jax", way="fit_compiled") == "jit(steps)"
+    assert says("steps_per_execution", twin="Keras/jax") == 1
+    assert says("steps_per_execution", twin=TF, switch="steps_per_execution") == 826
+    assert says("unrolled", twin=TF) is False and says("unrolled", twin=TF, switch="unroll") is True
+    assert says("fused", twin="PyTorch", switch="fused") is True
+    assert says("GPU", twin=TF, device="cuda") is True
     assert says("TF32", twin="Keras/jax", device="cuda", switch="TF32") is True
     assert all(switch.twins for switch in SWITCHES.values())
 

@@ -8,6 +8,7 @@ from synthetic import FAST, FLOOR, MACHINE, OTHER, PLAIN, line_of, record_of
 from benchmarks.stopwatch import records, views
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.checking import agreement, compare, verify
+from benchmarks.stopwatch.gates import claims
 from benchmarks.stopwatch.records import faults, read, resume
 from shared.config import InputError
 
@@ -52,10 +53,12 @@ def test_every_line_is_on_disk_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: text[:-9], "line 3: "),
-        (lambda text: "no json", "line 3: "),
-        (lambda text: "[]", "line 3: "),
+        (lambda text: text[:-9], "Unterminated"),
+        (lambda text: "no json", "Expecting value"),
+        (lambda text: "[]", "indices must be"),
+        (lambda text: "[" * 100_000, "recursion"),
         (lambda text: text.replace('"load": 0.1', '"load": 0.0'), "not that of its content"),
+        (lambda text: text.replace("{", '{"seconds": [1e-7], ', 1), "not that of its content"),
     ],
 )
 def test_corrupt_lines_are_named_and_left_out(tmp_path, capsys, spoil, message):
@@ -65,11 +68,11 @@ def test_corrupt_lines_are_named_and_left_out(tmp_path, capsys, spoil, message):
     write(folder, texts)
     found = read(folder)
     assert len(found.samples) == 14
-    assert found.corrupt[0].startswith("line 3: ") and message in found.corrupt[0]
+    assert found.corrupt[0].startswith("line 3, left out: ") and message in found.corrupt[0]
     assert verify(folder) == 1
     assert "line 3" in capsys.readouterr().out
     views.show(found)
-    assert "left out: line 3" in capsys.readouterr().out
+    assert "line 3, left out: " in capsys.readouterr().out
 
 
 def test_a_line_taken_out_put_in_or_moved_is_seen(tmp_path):
@@ -123,7 +126,63 @@ def test_verify_refuses_what_is_unfinished_or_of_two_machines(tmp_path, capsys):
     assert verify(after.folder) == 1 and "goes on after its end" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [None, "", "{}", '{"grid": 3}', "[]"])
+UNFOUNDED = {
+    "steady_after": (9, "is wrong about from when on it was steady"),
+    "loss": ([0.5, 1.0], "counts, though the loss does not fall"),
+    "gate": ({"distance": 9.9, "limit": 1e-6}, "counts, though trained otherwise"),
+    "machine": ({"others": 0.9, "steal": 0, "mhz": 0, "busy": ""}, "whether the machine was busy"),
+    "proof": (claims(PLAIN) | {"cuDNN": True}, "counts, though cuDNN is True"),
+}
+
+
+@pytest.mark.parametrize("name", UNFOUNDED)
+def test_verify_finds_what_a_line_says_wrongly_of_itself(tmp_path, capsys, name):
+    """As a fault in what writes them would make them: every hash is right."""
+    value, message = UNFOUNDED[name]
+    wrong = [*COSTS[PLAIN][:4], line_of(PLAIN, 4, 99.0, **{name: value})]
+    assert verify(saved(tmp_path / "r", COSTS | {PLAIN: wrong}).folder) == 1
+    printed = capsys.readouterr().out
+    assert "block 4 is wrong" in printed and message in printed
+
+
+def test_verify_finds_cells_that_lack_or_are_not_of_the_plan(tmp_path, capsys):
+    few = saved(tmp_path / "few", COSTS | {FAST: COSTS[FAST][:3]})
+    assert verify(few.folder) == 1 and "block 3 lacks a cell" in capsys.readouterr().out
+    broken = [line_of(FAST, block, 1.0, failed="no memory") for block in range(2)]
+    assert verify(saved(tmp_path / "given up", COSTS | {FAST: broken}).folder) == 0
+    foreign = record_of(tmp_path / "foreign", COSTS, ended=False)
+    foreign.append(line_of(OTHER, 0, 3.0))
+    assert "its cell is not one of the plan's" in read(foreign.folder).corrupt[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"machine": None},
+        {"machine": {"host": "here"}},
+        {"target": {}},
+        {"precision": float("nan")},
+        {"grid": {"name": "g", "blocks": 1, "most_blocks": 1, "cells": []}},
+    ],
+)
+def test_a_plan_that_lacks_something_is_one_line(tmp_path, wrong):
+    folder = record_of(tmp_path / "r", COSTS).folder
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | wrong))
+    with pytest.raises(InputError, match="record must be a folder that twins bench made"):
+        read(folder)
+
+
+def test_verify_compares_bytes(tmp_path, capsys):
+    folder = saved(tmp_path / "r").folder
+    for spoil in (lambda b: b.replace(b"\n", b"\r\n"), lambda b: b"\xff" + b):
+        before = (folder / "tables.md").read_bytes()
+        (folder / "tables.md").write_bytes(spoil(before))
+        assert verify(folder) == 1 and "tables.md is not what" in capsys.readouterr().out
+        (folder / "tables.md").write_bytes(before)
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", '{"grid": 3}', "[]", "[" * 100_000])
 def test_what_is_no_record_is_one_line(tmp_path, content):
     if content is not None:
         (tmp_path / "plan.json").write_text(content)
@@ -137,30 +196,38 @@ def test_resume_cuts_off_a_torn_line_and_names_it(tmp_path):
     whole = (record.folder / "samples.jsonl").read_bytes()
     (record.folder / "samples.jsonl").write_bytes(whole[:-40])
     found = resume(record.folder, MACHINE)
-    assert len(found.samples) == 14 and found.torn.startswith("line 15, ")
+    assert len(found.samples) == 14 and found.torn.startswith("left out: line 15, ")
     found.append(line_of(FLOOR, 4, 1.0))
     assert not read(record.folder).corrupt
-    # Even one that lacks nothing but its end, and the only one.
-    only = record_of(tmp_path / "only", {FLOOR: [1.0]}, ended=False).folder / "samples.jsonl"
-    only.write_bytes(only.read_bytes()[:-1])
+    # The only one; and one that lacks nothing but its end is whole.
+    only = record_of(tmp_path / "only", {FLOOR: [1.0, 1.0]}, ended=False).folder / "samples.jsonl"
+    lines = only.read_bytes()
+    only.write_bytes(lines[:-1])
     found = resume(only.parent, MACHINE)
-    assert found.torn.startswith("line 1, ") and not found.samples
+    assert not found.torn and len(found.samples) == 2 and only.read_bytes() == lines
+    only.write_bytes(lines[:40])
+    found = resume(only.parent, MACHINE)
+    assert found.torn.startswith("left out: line 1, ") and not found.samples
     found.append(line_of(FLOOR, 0, 1.0))
     assert len(read(only.parent).samples) == 1 and not read(only.parent).corrupt
 
 
 def test_resume_refuses_what_it_must_not_go_on_with(tmp_path):
-    ended = record_of(tmp_path / "a", COSTS).folder
-    with pytest.raises(InputError, match="must be a record that has not ended"):
-        resume(ended, MACHINE)
     half = record_of(tmp_path / "b", COSTS, ended=False).folder
-    for name, value in (("host", "there"), ("versions", {"torch": "2"}), ("commit", "d")):
+    torn = (half / "samples.jsonl").read_bytes()[:-40]
+    (half / "samples.jsonl").write_bytes(torn)
+    other = {"host": "there", "versions": {"torch": "2"}, "commit": "d", "driver": "new"}
+    for name, value in other.items():
         with pytest.raises(InputError, match=f"where the record was made: {name} was"):
             resume(half, MACHINE | {name: value})
+        assert (half / "samples.jsonl").read_bytes() == torn  # nor is it touched
     texts = lines(half)
     write(half, [texts[0], texts[1][:-4], *texts[2:]])
     with pytest.raises(InputError, match="without faults, got line 2"):
         resume(half, MACHINE)
+    # One that has ended is there to have its tables made, by any machine.
+    ended = record_of(tmp_path / "a", COSTS).folder
+    assert resume(ended, {}).end
 
 
 def test_a_folder_that_is_there_is_not_written_to(tmp_path):
@@ -187,10 +254,17 @@ def test_compare_finds_what_became_slower(tmp_path, capsys):
 
 def test_compare_says_what_it_cannot_tell(tmp_path, capsys):
     old = record_of(tmp_path / "old", COSTS).folder
-    few = record_of(tmp_path / "few", {PLAIN: [200.0] * 3}).folder
-    assert compare(old, few, 0.1) == 0
+    few = record_of(tmp_path / "few", {PLAIN: [200.0] * 3, OTHER: [1.0] * 3}).folder
+    assert compare(old, few, 0.1) == 1  # what is gone is no success
     shown = capsys.readouterr().out
-    assert "n = 3: too few to say" in shown and "not measured any more" in shown
+    assert "n = 3: too few to say" in shown and "not measured any more: PyTorch" in shown
+    assert "new" in shown and compare(few, old, 0.1) == 1
+    broken = {c: [line_of(c, b, 1.0, failed="no memory") for b in range(2)] for c in COSTS}
+    assert compare(old, record_of(tmp_path / "broken", broken, ended=False).folder, 0.1) == 1
+    shown = capsys.readouterr().out
+    assert "no memory: PyTorch, fit," in shown and "it has not ended" in shown
+    with pytest.raises(InputError, match="both have measured 5 times or more"):
+        compare(few, few, 0.1)
     plan = json.loads((few / "plan.json").read_text())
     plan["machine"]["host"] = "there"
     (few / "plan.json").write_text(json.dumps(plan))

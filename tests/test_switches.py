@@ -11,7 +11,7 @@ import keras_impl
 import torch_impl
 from benchmarks.stopwatch import in_keras, in_numba, in_torch, process
 from benchmarks.stopwatch.cells import Cell
-from benchmarks.stopwatch.steady import Rule
+from benchmarks.stopwatch.gates import unproven
 from benchmarks.stopwatch.switches import JAX, PYTORCH, SWITCHES, TF
 from shared.config import DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import load_fibonacci
@@ -32,11 +32,14 @@ def trained_in_torch(switch, monkeypatch):
     )
     item = torch.Tensor.item
     monkeypatch.setattr(torch.Tensor, "item", lambda self: items.append(1) or item(self))
-    with in_torch.flipped(torch_cell(switch), torch_impl):
+    cell = torch_cell(switch)
+    with in_torch.flipped(cell, torch_impl):
         model = torch_impl.create_model(ModelConfig())
         order = np.arange(14)[None]
         result = torch_impl.fit(model, DATA, CONFIG, order, progress=lambda *_: False, snapshots=())
+        proof = in_torch.proof(cell, model)
     monkeypatch.undo()
+    assert not [said for said in unproven(cell, proof) if "collector" not in said]
     return model, made[0], len(items), result
 
 
@@ -83,9 +86,10 @@ def test_loader_is_used_and_gives_the_same_batches(plain, monkeypatch):
 
 
 def test_deterministic_while_it_lasts():
+    cell = Cell(twin=PYTORCH, way="fit_compiled")
     with in_torch.flipped(torch_cell("deterministic"), torch_impl):
-        assert in_torch.proof(torch_cell("deterministic"))["deterministic"]
-    assert not in_torch.proof(torch_cell(""))["deterministic"]
+        assert in_torch.proof(cell, None)["deterministic"]
+    assert not in_torch.proof(cell, None)["deterministic"]
 
 
 def test_tf32_is_off_but_for_its_switch():
@@ -142,6 +146,9 @@ def test_switches_in_keras(switch):
     with in_keras.flipped(cell, keras_impl):
         model = keras_impl.create_model(ModelConfig())
         keras_impl.fit(model, DATA, CONFIG, np.arange(14)[None])
+        proof = in_keras.proof(cell, model)
+    ours = ("steps_per_execution", "unrolled", "backend", "GPU", "TF32")
+    assert not [said for said in unproven(cell, proof) if said.startswith(ours)]
     assert model.steps_per_execution == (4 if switch == "steps_per_execution" else 1)
     assert model.layers[0].unroll == (switch == "unroll")
     assert (model.optimizer.epsilon == 1e-8) == (switch == "epsilon")
@@ -169,11 +176,11 @@ def test_process_says_all_that_a_line_needs(monkeypatch):
     """In this process, with the scalar loop: what is sent, and the collector as it was."""
     said = {}
     cell = Cell(twin="scalar loop", way="floor", steps=100)
-    process.measure(lambda kind, content: said.update({kind: content}), lambda: None, cell, Rule())
+    process.measure(lambda kind, content: said.update({kind: content}), lambda: None, cell)
     gc.unfreeze()
     found = said["measured"]
     assert found["proof"]["numba"] >= 1 and found["proof"]["collector"]
     assert found["steady_after"] and len(found["seconds"]) >= found["steady_after"] + 2
-    assert found["together"] == 1 and found["peak_mib"] >= found["imported_mib"]
+    assert found["together"] == 1 and found["peak_mib"] >= found["before_mib"]
     assert {array.dtype.name for array in found["weights"].values()} == {"float32"}
     assert gc.isenabled()

@@ -14,6 +14,9 @@ from shared.config import (
     check_integer,
 )
 
+MANY_EPOCHS = 6
+"""Epochs for which fit_many trains each of its chunks: they cannot be ended halfway."""
+
 BACKENDS = {
     "Keras/tensorflow": "tensorflow",
     "Keras/jax": "jax",
@@ -81,6 +84,12 @@ class Cell:
     def tier(self) -> str:
         """A key of TIERS."""
         return SWITCHES[self.switch].tier if self.switch else WAYS[self.way]
+
+    @property
+    def keeps(self) -> bool:
+        """What it compiles is kept on disk, so that its first process is not like the others."""
+        compiles = self.way != "fit" or self.switch == "torch.compile"
+        return compiles and self.twin in ("PyTorch", "Keras/torch", "scalar loop")
 
     @property
     def name(self) -> str:
@@ -156,4 +165,5 @@ class Setting:
             f"{self.model}, {self.units} units, batch size {self.batch_size}, "
             f"{self.time_steps} time steps, {self.dtype}, {self.device}, "
             f"{self.threads} thread{'s' * (self.threads > 1)}"
+            + (f", {self.steps} steps an epoch" if self.steps else "")
         )

@@ -1,25 +1,32 @@
 """Whether a record can be relied on, and how two of them compare."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.stopwatch.costs import by_block, measured, ratios
-from benchmarks.stopwatch.intervals import unpaired
+from benchmarks.stopwatch.costs import by_block, failures, measured, ratios
+from benchmarks.stopwatch.gates import unfit
+from benchmarks.stopwatch.intervals import FEWEST, unpaired
+from benchmarks.stopwatch.machine import busy
+from benchmarks.stopwatch.measuring import fastest
+from benchmarks.stopwatch.process import rule_of
 from benchmarks.stopwatch.records import Record, faults, read
+from benchmarks.stopwatch.steady import steady_after
 from benchmarks.stopwatch.tables import Table, shown
 from benchmarks.stopwatch.views import print_table, texts, wide_console
+from shared.config import InputError
 
 
 def verify(folder: Path) -> int:
     """Compute every table anew from the raw samples; 0 if all is as it should be."""
     record, console = read(folder), Console()
-    found = faults(record)
+    found = faults(record) + list(_unfounded(record))
     for name, text in texts(record).items() if record.samples else ():
         path = folder / name
         if not path.is_file():
             found.append(f"{name} is not there")
-        elif path.read_text(encoding="utf-8") != text:
+        elif path.read_bytes() != text.encode():
             found.append(f"{name} is not what the samples say")
     for fault in found:
         console.print(f"{folder}: {fault}", style="red", markup=False, soft_wrap=True)
@@ -29,29 +36,55 @@ def verify(folder: Path) -> int:
     return int(bool(found))
 
 
+def _unfounded(record: Record) -> Iterator[str]:
+    """What lines say about themselves, and their raw figures do not."""
+    for i, line in enumerate(record.samples):
+        cell, said = line["cell"], ""
+        if line["machine"]["busy"] != busy(line["machine"], fastest(record.samples[:i])):
+            said = "whether the machine was busy"
+        elif line["failed"]:
+            continue
+        elif line["steady_after"] != steady_after(line["seconds"], rule_of(cell)):
+            said = "from when on it was steady"
+        elif why := unfit(cell, line):
+            said = f"that it counts, though {why}"
+        if said:
+            yield f"block {line['block']} is wrong about {said}: {cell.key}"
+
+
 def compare(old: Path, new: Path, threshold: float) -> int:
-    """Every cell of two records; 1 if one has become significantly slower than `threshold`."""
+    """Every cell of two records.
+
+    Returns:
+        1 if a cell has become significantly slower than `threshold`, or is measured no more.
+
+    Raises:
+        InputError: no cell was measured often enough in both to tell.
+    """
     before, after, console = read(old), read(new), wide_console()
     for record in (before, after):
-        for said in record.corrupt:
-            console.print(f"{record.folder}: left out: {said}", style="yellow", markup=False)
+        for said in faults(record):
+            console.print(f"{record.folder}: {said}", style="yellow", markup=False)
     if before.plan["machine"]["host"] != after.plan["machine"]["host"]:
         console.print("The records are from two machines.", style="yellow")
-    table, slower = _changes(before, after, threshold)
+    table, worse = _changes(before, after, threshold)
     print_table(console, table)
     agree, count = agreement(before, after)
     console.print(f"Ratios within a record: {agree} of {count} agree (their intervals overlap).")
-    for name in slower:
-        console.print(f"slower: {name}", style="red", markup=False)
-    return int(bool(slower))
+    for said in worse:
+        console.print(said, style="red", markup=False)
+    return int(bool(worse))
 
 
 def _changes(before: Record, after: Record, threshold: float) -> tuple[Table, list[str]]:
-    """What became of every cell that both have; the cells that are slower."""
-    lines, slower, cells = [], [], measured(after)
-    for cell in measured(before):
+    """What became of every cell; what is worse."""
+    lines, worse, cells, told = [], [], measured(after), 0
+    for cell in [cell for cell in measured(before) if not cell.copy]:
+        name = f"{cell.twin}, {cell.name}, {cell.setting.name}"
         if cell not in cells:
-            lines.append([cell.twin, cell.name, cell.setting.name, "", "not measured any more"])
+            so = failures(after).get(cell, "not measured any more")
+            lines.append([cell.twin, cell.name, cell.setting.name, "", so])
+            worse.append(f"{so}: {name}")
             continue
         one, other = (list(by_block(record, cell).values()) for record in (after, before))
         found = unpaired(one, other)
@@ -60,12 +93,18 @@ def _changes(before: Record, after: Record, threshold: float) -> tuple[Table, li
             so = f"n = {found.n}: too few to say"
         elif found.low > 1 + threshold:
             so = "slower"
-            slower.append(f"{cell.twin}, {cell.name}, {cell.setting.name}")
+            worse.append(f"slower: {name}")
         elif not found.has_one:
             so = "slower, by less than asked" if found.median > 1 else "faster"
+        told += found.known
         lines.append([cell.twin, cell.name, cell.setting.name, shown(found), so])
+    for cell in cells:
+        if cell not in measured(before) and not cell.copy:
+            lines.append([cell.twin, cell.name, cell.setting.name, "", "new"])
+    if not told and not worse:
+        raise InputError(f"compare needs cells that both have measured {FEWEST} times or more")
     columns = ("twin", "way to train", "setting", "new over old", "so")
-    return Table("Microseconds per step, new over old", columns, lines, left=3), slower
+    return Table("Microseconds per step, new over old", columns, lines, left=3), worse
 
 
 def agreement(before: Record, after: Record) -> tuple[int, int]:

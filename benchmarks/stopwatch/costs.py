@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.stopwatch.cells import Cell, Setting
+from benchmarks.stopwatch.cells import MANY_EPOCHS, Cell, Setting
 from benchmarks.stopwatch.intervals import Interval, interval, paired
 from benchmarks.stopwatch.records import Record, grid_of
 
@@ -29,8 +29,13 @@ def settings(record: Record) -> list[Setting]:
 
 
 def steady(line: Line) -> list[float]:
-    """Seconds of the epochs that count."""
-    return line["seconds"][line["steady_after"] :]
+    """Seconds of the epochs that count; of many starts not the first of a chunk: see `changes`."""
+    many = line["cell"].way == "fit_many"
+    return [
+        seconds
+        for epoch, seconds in enumerate(line["seconds"])
+        if epoch >= line["steady_after"] and not (many and epoch % MANY_EPOCHS == 0)
+    ]
 
 
 def microseconds(line: Line) -> float:
@@ -44,8 +49,35 @@ def epoch_seconds(line: Line) -> float:
 
 
 def first_call(line: Line) -> float:
-    """Seconds that the first epoch took longer than a steady one: building, tracing, compiling."""
-    return max(0.0, line["seconds"][0] - epoch_seconds(line))
+    """Seconds that the first epoch took longer than a steady one: building, tracing, compiling.
+
+    It may come out negative where an epoch is long, and there is next to nothing to do.
+    """
+    return line["seconds"][0] - epoch_seconds(line)
+
+
+def changes(line: Line) -> list[float]:
+    """Seconds between each two chunks of starts: results of the one, weights of the next."""
+    firsts = line["seconds"][MANY_EPOCHS::MANY_EPOCHS] if line["cell"].way == "fit_many" else []
+    return [seconds - epoch_seconds(line) for seconds in firsts]
+
+
+def in_all(line: Line, epochs: int) -> float:
+    """Seconds of a whole training of so many epochs, from the call to its return."""
+    chunks = -(-line["cell"].starts // line["together"])
+    around = first_call(line) + sum(changes(line)) + line["ending"]
+    return around + chunks * epochs * epoch_seconds(line)
+
+
+def usual(record: Record, cell: Cell) -> list[Line]:
+    """The lines of processes that found what an earlier one had compiled, if a cell keeps that."""
+    lines = lines_of(record, cell)
+    return [x for x in lines if not x["cold"]] or lines if cell.keeps else lines
+
+
+def cold(record: Record, cell: Cell) -> list[Line]:
+    """The lines of processes that found nothing compiled, though the cell keeps that."""
+    return [line for line in lines_of(record, cell) if line["cold"] and cell.keeps]
 
 
 def by_block(
@@ -91,12 +123,14 @@ def ratios(record: Record) -> dict[tuple[str, str], Interval]:
 
 
 def failures(record: Record) -> dict[Cell, str]:
-    """Cells that have no line that counts because their processes failed → why."""
+    """Cells that were tried and have no line that counts → why."""
     found = {}
     for cell in grid_of(record.plan).cells:
-        said = [line["failed"] for line in record.of(cell)]
-        if said and all(said):
-            found[cell] = said[-1]
+        lines = record.of(cell)
+        if lines and not lines_of(record, cell):
+            failed = [line["failed"] for line in lines if line["failed"]]
+            busy = f"the machine was busy each time: {lines[-1]['machine']['busy']}"
+            found[cell] = failed[-1] if failed else busy
     return found
 
 

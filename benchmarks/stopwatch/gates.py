@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import floor
-from benchmarks.stopwatch.cells import Cell, Setting
-from benchmarks.stopwatch.process import MANY_EPOCHS, order_of
+from benchmarks.stopwatch.cells import MANY_EPOCHS, Cell, Setting
+from benchmarks.stopwatch.process import order_of
 from benchmarks.stopwatch.switches import SWITCHES
 from shared.baselines import baselines
 from shared.config import Dtype
@@ -19,22 +19,36 @@ from shared.weights import Weights, initial_weights
 
 
 def failed(cell: Cell, found: dict[str, Any]) -> str:
-    """Why a measurement does not count; empty if it does. Takes the weights out of it.
+    """Why a measurement does not count; empty if it does.
 
-    Puts into it, as `gate`, how far its training is from the reference, and how far it may be.
+    Takes the weights out of it, and puts into it, as `gate`, how far they are from the reference's,
+    and how far they may be.
     """
-    weights, loss = found.pop("weights"), np.array(found["loss"])
+    weights = found.pop("weights")
+    if compared(cell):
+        found["gate"] = distance(cell, weights)
+    return unfit(cell, found)
+
+
+def compared(cell: Cell) -> bool:
+    """Its training is the reference's."""
+    return not cell.switch or SWITCHES[cell.switch].same_training
+
+
+def unfit(cell: Cell, found: dict[str, Any]) -> str:
+    """What is wrong with a line that a measurement has made; empty if nothing is."""
+    loss = np.array(found["loss"], float)  # null, as JSON has it, becomes NaN
     if not np.isfinite(loss).all():
         return "the loss is not finite"
     if not (loss[..., -1] < loss[..., 0]).all():
         return f"the loss does not fall: {loss.flat[0]:.3g}, then {loss.flat[-1]:.3g}"
     if found["steady_after"] is None or len(found["seconds"]) - found["steady_after"] < 2:
         return f"not steady after {len(found['seconds'])} epochs"
-    if not cell.switch or SWITCHES[cell.switch].same_training:
-        found["gate"] = distance(cell, weights)
-        if not found["gate"]["distance"] <= found["gate"]["limit"]:  # NaN fails too
-            far, limit = found["gate"]["distance"], found["gate"]["limit"]
-            return f"trained otherwise than the reference: {far:.1e}, {limit:.1e} is allowed"
+    if compared(cell):
+        far, limit = found["gate"]["distance"], found["gate"]["limit"]
+        if far is None or not far <= limit:  # NaN fails too
+            said = "infinitely far" if far is None else f"{far:.1e}"
+            return f"trained otherwise than the reference: {said}, {limit:.1e} is allowed"
     return "; ".join(unproven(cell, found["proof"]))
 
 
@@ -52,13 +66,15 @@ def claims(cell: Cell) -> dict[str, Any]:
     if cell.way == "floor":
         return {"numba": 1}
     compiled = cell.tier in "CD"
-    found: dict[str, Any] = {"TF32": cell.switch == "TF32"}
+    found: dict[str, Any] = {"TF32": cell.switch == "TF32", "GPU": cell.device == "cuda"}
     found["collector"] = cell.switch != "collector"
+    if cell.way == "fit":
+        found["unrolled"] = cell.switch in ("unroll", "unrolled", "torch.compile")
     if cell.twin == "Keras/tensorflow":
         found["XLA"] = compiled or cell.switch == "jit_compile"
         found["deterministic"] = cell.switch == "deterministic"
     elif cell.twin == "Keras/jax":
-        found["XLA"] = True
+        found["XLA"] = "jit(steps)" if compiled else "jit(train_step)"
     else:
         graphs = "some" if compiled or cell.switch == "torch.compile" else 0
         found |= {"graphs": graphs, "graph breaks": 0, "threads": cell.threads}
@@ -66,8 +82,13 @@ def claims(cell: Cell) -> dict[str, Any]:
         found["deterministic"] = cell.switch == "deterministic"
         kernel = cell.way == "fit" and cell.switch not in ("torch.compile", "unrolled")
         found["cuDNN"] = cell.device == "cuda" and kernel
+        if cell.way == "fit":
+            found |= {name: cell.switch == name for name in ("fused", "foreach")}
     else:
-        found |= {"backend": cell.twin.removeprefix("Keras/"), "cuDNN": False}
+        found["backend"] = cell.twin.removeprefix("Keras/")
+        if cell.way == "fit":
+            many = cell.switch == "steps_per_execution"
+            found["steps_per_execution"] = cell.steps_in_epoch if many else 1
     return found
 
 

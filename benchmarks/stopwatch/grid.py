@@ -54,7 +54,7 @@ def load_grid(path: Path, device: Device | None = None) -> Grid:
     check_integer("most_blocks", most, blocks, 1000)
     cells = list(dict.fromkeys(_cells(content.get("cells", []), path.name, device)))
     if not cells:
-        raise InputError(f"{path.name} must have at least one cell")
+        raise InputError(f"{path.name} must have at least one cell that this device has")
     if not any(cell.copy for cell in cells):  # every table has a null comparison
         cells.append(replace(cells[0], copy=1))
     return Grid(path.stem, blocks, most, tuple(cells))
@@ -69,12 +69,15 @@ def _cells(tables: Any, name: str, device: Device | None) -> Iterator[Cell]:
         lists = {k: v if isinstance(v, list) else [v] for k, v in table.items() if k != "copies"}
         if lists.keys() - known:
             raise InputError(f"{name}: cells have no {min(lists.keys() - known)!r}")
+        if "twin" not in lists or not all(lists.values()):
+            empty = next((key for key, values in lists.items() if not values), "twin")
+            raise InputError(f"{name}: every [[cells]] must have at least one {empty}")
         check_integer("copies", table.get("copies", 1), 1, 10)
         for values in itertools.product(*lists.values()):
             chosen: dict[str, Any] = dict(zip(lists, values, strict=True))
             if device and chosen.get("way") != "floor":
                 chosen["device"] = device
-            switch = SWITCHES.get(chosen.get("switch", ""))
+            switch = SWITCHES.get(str(chosen.get("switch", "")))
             if switch and switch.cuda and chosen.get("device", "cpu") == "cpu":
                 continue  # a ledger names it, but only a GPU has it
             for copy in range(table.get("copies", 1)):

@@ -25,17 +25,18 @@ from shared.results import FitResult
 BACKEND = keras.backend.backend()
 
 compiled_by_jax: list[str] = []
-"""What JAX has said each time that XLA compiled for it."""
+"""The programs that XLA has compiled for JAX, by the names of their functions."""
 
 
 def begin(cell: Cell) -> None:
-    """Listen to what JAX says about compilation."""
+    """See to it that there is the device; listen to what JAX says about compilation."""
+    keras_impl.device_name(cell.device)
     if BACKEND == "jax":
         import jax
 
-        def listen(event: str, *_: Any, **__: Any) -> None:
+        def listen(event: str, *_: Any, **said: Any) -> None:
             if event.endswith("backend_compile_duration"):
-                compiled_by_jax.append(event)
+                compiled_by_jax.append(said.get("fun_name", ""))
 
         jax.monitoring.register_event_duration_secs_listener(listen)
 
@@ -47,7 +48,7 @@ def synchronise(cell: Cell) -> None:
     if BACKEND == "jax":
         import jax
 
-        jax.device_put(0.0).block_until_ready()
+        jax.block_until_ready(jax.live_arrays())
     elif BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -139,7 +140,8 @@ def device_mib(cell: Cell) -> float | None:
     if BACKEND == "jax":
         import jax
 
-        return jax.local_devices()[0].memory_stats()["peak_bytes_in_use"] / 2**20
+        stats = jax.local_devices()[0].memory_stats()  # None where JAX has fallen back to the CPU
+        return stats["peak_bytes_in_use"] / 2**20 if stats else None
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -149,13 +151,13 @@ def device_mib(cell: Cell) -> float | None:
     return torch.cuda.max_memory_allocated() / 2**20
 
 
-def proof(cell: Cell) -> dict[str, Any]:
+def proof(cell: Cell, model: Any) -> dict[str, Any]:
     """What the runtime says about the path that the training took."""
-    return {"backend": BACKEND, "cuDNN": False} | {
-        "tensorflow": _tensorflow,
-        "jax": _jax,
-        "torch": _torch,
-    }[BACKEND](cell)
+    found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](cell)
+    if cell.way == "fit":
+        found["steps_per_execution"] = model.steps_per_execution
+        found["unrolled"] = model.layers[0].unroll
+    return found | {"backend": BACKEND, "GPU": bool(device_mib(cell))}
 
 
 def _tensorflow(cell: Cell) -> dict[str, Any]:
@@ -180,7 +182,7 @@ def _jax(cell: Cell) -> dict[str, Any]:
 
     settings: Any = jax.config
     return {
-        "XLA": bool(compiled_by_jax),
+        "XLA": " ".join(sorted({name for name in compiled_by_jax if "step" in name})),
         "XLA programs": len(compiled_by_jax),
         "device": jax.devices()[0].device_kind,
         "TF32": jax.default_backend() == "gpu"

@@ -25,7 +25,7 @@ def device_mib(cell: Cell) -> float | None:
     return None
 
 
-def proof(cell: Cell) -> dict[str, Any]:
+def proof(cell: Cell, model: Any) -> dict[str, Any]:
     """Whether numba compiled the loop, with no Python object left in it."""
     kernels: Any = floor._steps
     return {"numba": len(kernels.nopython_signatures)}

@@ -19,6 +19,9 @@ from shared.results import FitResult, Snapshot
 
 Adam = torch.optim.Adam
 
+optimizers: list[Any] = []
+"""What `fit` has made of them."""
+
 
 def begin(cell: Cell) -> None:
     """Nothing is to be done before the first use."""
@@ -56,7 +59,19 @@ def flipped(cell: Cell, package: Any) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for entered in (tf32(False), *patches.get(cell.switch, [])):
             stack.enter_context(entered)
+        if cell.way == "fit":
+            stack.enter_context(patch("torch.optim.Adam", _remembered(torch.optim.Adam)))
         yield
+
+
+def _remembered(make: Any) -> Any:
+    """The same, kept to be looked at afterwards."""
+
+    def remembering(*arguments: Any, **options: Any) -> Any:
+        optimizers.append(make(*arguments, **options))
+        return optimizers[-1]
+
+    return remembering
 
 
 @contextlib.contextmanager
@@ -140,9 +155,14 @@ def device_mib(cell: Cell) -> float | None:
     return torch.cuda.max_memory_allocated() / 2**20 if cell.device == "cuda" else None
 
 
-def proof(cell: Cell) -> dict[str, Any]:
+def proof(cell: Cell, model: Any) -> dict[str, Any]:
     """What the runtime says about the path that the training took."""
-    return dynamo() | {
+    found = dynamo()
+    if cell.way == "fit":
+        found |= {name: bool(optimizers[-1].defaults[name]) for name in ("fused", "foreach")}
+        found["unrolled"] = not isinstance(model.rnn.core, torch.nn.RNN)
+    return found | {
+        "GPU": bool(device_mib(cell)),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if cell.device == "cuda" else "cpu",
         "TF32": cell.device == "cuda" and uses_tf32(),

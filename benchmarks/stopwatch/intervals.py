@@ -29,8 +29,9 @@ class Interval:
 
     @property
     def width(self) -> float:
-        """Half the width, relative to the median; inf if there is no interval."""
-        width = (self.high - self.low) / 2 / abs(self.median) if self.median else math.inf
+        """The longer side, relative to the median; inf if there is no interval."""
+        sides = max(self.high - self.median, self.median - self.low)
+        width = sides / abs(self.median) if self.median else math.inf
         return width if math.isfinite(width) else math.inf
 
     @property

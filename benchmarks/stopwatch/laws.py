@@ -2,22 +2,25 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks.stopwatch.cells import Cell
-from benchmarks.stopwatch.costs import by_block, measured
-from benchmarks.stopwatch.intervals import Interval, interval
-from benchmarks.stopwatch.records import Record
+from benchmarks.stopwatch.costs import by_block, measured, ratio
+from benchmarks.stopwatch.intervals import FEWEST, Interval, interval, widened
+from benchmarks.stopwatch.records import Record, grid_of
 from benchmarks.stopwatch.tables import Table, short, shown
 
 AXES = ("units", "batch_size", "time_steps")
 
 FEWEST_SIZES = 5
 """Sizes from which on a law of three terms is fitted."""
+
+DRAWS = 999
+"""Of the bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,17 @@ def work(cell: Cell) -> float:
     return cell.batch_size * (cell.time_steps * in_time + cell.units)
 
 
+def alone(cell: Cell) -> Cell:
+    """The same at the smallest size."""
+    return replace(cell, units=2, batch_size=1, time_steps=20)
+
+
 def families(record: Record) -> dict[Cell, list[Cell]]:
     """Cells that differ in size only, by the smallest, where there are sizes enough."""
     found: dict[Cell, list[Cell]] = {}
     for cell in measured(record):
         if not cell.copy:
-            own = replace(cell, units=2, batch_size=1, time_steps=20)
-            found.setdefault(own, []).append(cell)
+            found.setdefault(alone(cell), []).append(cell)
     return {own: cells for own, cells in found.items() if len(cells) >= FEWEST_SIZES}
 
 
@@ -64,8 +71,21 @@ def fitted(sizes: list[Cell], microseconds: list[float]) -> tuple[float, float, 
     return float(found[0]), float(found[1]), float(found[2])
 
 
+def law_of(cells: list[Cell], costs: list[list[float]]) -> list[Interval]:
+    """The three terms that fit the medians, with intervals by a bootstrap of every cell's costs."""
+    point, n = fitted(cells, [float(np.median(values)) for values in costs]), min(map(len, costs))
+    if n < FEWEST:
+        return [Interval(term, math.nan, math.nan, n) for term in point]
+    rng = np.random.default_rng(0)
+    drawn = [np.median(rng.choice(values, (DRAWS, len(values))), axis=1) for values in costs]
+    terms = np.array([fitted(cells, medians) for medians in np.transpose(drawn).tolist()])
+    tail = (1 - widened(n)) / 2
+    low, high = np.quantile(terms, [tail, 1 - tail], axis=0)
+    return [Interval(*term, n) for term in zip(point, low.tolist(), high.tolist(), strict=True)]
+
+
 def law_table(record: Record) -> Table:
-    """Overhead and work of every twin and way, with their intervals over blocks."""
+    """Overhead and work of every twin and way, with their intervals."""
     columns = (
         "twin",
         "way to train",
@@ -74,33 +94,43 @@ def law_table(record: Record) -> Table:
         "ns per multiplication",
         "largest error",
         "sizes",
+        "n",
     )
-    lines = []
-    for own, cells in families(record).items():
-        costs = {cell: by_block(record, cell) for cell in cells}
-        blocks = sorted(set.intersection(*(set(cost) for cost in costs.values())))
-        if not blocks:
-            continue
-        fits = [fitted(cells, [costs[cell][block] for cell in cells]) for block in blocks]
-        terms = [interval(values) for values in zip(*fits, strict=True)]
-        errors = []
-        for cell in cells:
-            a, c, b = (term.median for term in terms)
-            law = a + c * cell.time_steps + b * work(cell) / 1000
-            errors.append(abs(law / float(np.median(list(costs[cell].values()))) - 1))
-        line = [own.twin, own.name, *map(shown, terms), f"{max(errors):.0%}", str(len(cells))]
+    lines, owners = [], families(record)
+    planned = [alone(cell) for cell in grid_of(record.plan).cells if not cell.copy]
+    for own, cells in owners.items():
+        costs = [list(by_block(record, cell).values()) for cell in cells]
+        terms = law_of(cells, costs)
+        a, c, b = (term.median for term in terms)
+        errors = [
+            abs((a + c * cell.time_steps + b * work(cell) / 1000) / np.median(values) - 1)
+            for cell, values in zip(cells, costs, strict=True)
+        ]
+        name = label(own, owners).removeprefix(f"{own.twin} ")
+        sizes = f"{len(cells)} of {planned.count(own)}"
+        line = [own.twin, name, *map(shown, terms), f"{max(errors):.0%}", sizes, str(terms[0].n)]
         lines.append(line)
     return Table("Law: step = overhead + time steps + work", columns, lines)
+
+
+def label(own: Cell, owners: Iterable[Cell]) -> str:
+    """What tells a family from the others, in words."""
+    parts = [f"{own.twin} {own.name}"]
+    for field in ("model", "device", "threads", "dtype"):
+        if len({getattr(other, field) for other in owners}) > 1:
+            parts.append(f"{getattr(own, field)}" + " threads" * (field == "threads"))
+    return ", ".join(parts)
 
 
 def crossing_table(record: Record) -> Table:
     """From which size on who wins."""
     columns = ("axis", "faster below", "faster above", "from", "blocks that cross once")
+    owners = families(record)
     lines = [
         [
             found.axis,
-            f"{found.small.twin} {found.small.name}",
-            f"{found.large.twin} {found.large.name}",
+            label(found.small, owners),
+            label(found.large, owners),
             shown(found.at),
             f"{found.at.n} of {found.blocks}",
         ]
@@ -110,30 +140,39 @@ def crossing_table(record: Record) -> Table:
 
 
 def crossings(record: Record) -> Iterator[Crossing]:
-    """All pairs of ways that change places once on an axis, in most blocks."""
+    """All pairs of ways that change places on an axis, beyond doubt.
+
+    At the smallest size the one is faster and at the largest the other, each by an interval that
+    excludes 1; and in enough blocks for an interval the curves cross exactly once.
+    """
     owners = families(record)
     for (one, ones), (other, others) in itertools.combinations(owners.items(), 2):
+        if (one.model, one.dtype) != (other.model, other.dtype):
+            continue
         for axis in AXES:
             curves = [on_axis(own, cells, axis) for own, cells in ((one, ones), (other, others))]
             sizes = sorted(curves[0].keys() & curves[1].keys())
             if len(sizes) < 3:
                 continue
+            first, last = (
+                ratio(record, *(curve[size] for curve in curves)) for size in (sizes[0], sizes[-1])
+            )
+            if first.has_one or last.has_one or (first.median > 1) == (last.median > 1):
+                continue
             tables: list[list[dict[int, float]]] = [
                 [by_block(record, curve[size]) for size in sizes] for curve in curves
             ]
             blocks = sorted(set.intersection(*(set(cost) for t in tables for cost in t)))
-            places, signs = [], []
-            for block in blocks:
-                gap = [
-                    math.log(a[block] / b[block]) for a, b in zip(tables[0], tables[1], strict=True)
-                ]
-                place = crossing(sizes, gap)
-                if place is not None:
-                    places.append(place)
-                    signs.append(gap[-1] > 0)
-            if len(places) > len(blocks) / 2:
-                small, large = (one, other) if sum(signs) > len(signs) / 2 else (other, one)
-                yield Crossing(axis, small, large, interval(places), len(blocks))
+            places = [
+                crossing(
+                    sizes, [math.log(a[block] / b[block]) for a, b in zip(*tables, strict=True)]
+                )
+                for block in blocks
+            ]
+            once = [place for place in places if place is not None]
+            if len(once) >= FEWEST:
+                small, large = (one, other) if first.median < 1 else (other, one)
+                yield Crossing(axis, small, large, interval(once), len(blocks))
 
 
 def on_axis(own: Cell, cells: list[Cell], axis: str) -> dict[int, Cell]:

@@ -1,10 +1,14 @@
 """What else the machine did while a cell was measured, and what it is."""
 
+import contextlib
+import hashlib
 import os
+import platform
 import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -24,28 +28,28 @@ CLOCK = 0.9
 class Watch:
     """Watches the machine from its creation to `end`."""
 
-    fastest = 0.0
-
     def __init__(self) -> None:
         self._cpu, self._own, self._begin = psutil.cpu_times(), _own_seconds(), time.monotonic()
         self.load = os.getloadavg()[0]
 
-    def end(self) -> dict[str, Any]:
-        """Load before, cores used by others, steal, clock; `busy` names what is too much."""
+    def end(self, mhz: float = 0.0, fastest: float = 0.0) -> dict[str, Any]:
+        """Load before, cores used by others, steal, clock; `busy` names what is too much.
+
+        Args:
+            mhz: the clock while the cell was measured, where the system tells it; else 0.
+            fastest: the fastest clock seen before.
+        """
         lasted = time.monotonic() - self._begin
         cpu, own = psutil.cpu_times(), _own_seconds() - self._own
         spent = {name: getattr(cpu, name) - getattr(self._cpu, name) for name in cpu._fields}
         used = sum(spent.get(name, 0) for name in ("user", "nice", "system", "irq", "softirq"))
-        frequency = psutil.cpu_freq()
-        mhz = frequency.current if frequency else 0.0
-        Watch.fastest = max(Watch.fastest, mhz)
         found = {
             "load": round(self.load, 2),
             "others": round(max(0.0, used - own) / lasted, 4),
             "steal": round(spent.get("steal", 0) / lasted, 4),
-            "mhz": round(mhz),
+            "mhz": mhz,
         }
-        return found | {"busy": busy(found, Watch.fastest)}
+        return found | {"busy": busy(found, fastest)}
 
 
 def busy(found: dict[str, Any], fastest: float) -> str:
@@ -54,9 +58,20 @@ def busy(found: dict[str, Any], fastest: float) -> str:
         return f"others used {found['others']:.2f} cores"
     if found["steal"] > STEAL:
         return f"the host took {found['steal']:.2f} cores"
-    if found["mhz"] < CLOCK * fastest:
+    if 0 < found["mhz"] < CLOCK * fastest:
         return f"the clock fell to {found['mhz']} MHz"
     return ""
+
+
+def host() -> str:
+    """Which machine this is, without its name: that cannot be read from it."""
+    with contextlib.suppress(OSError):
+        return _hashed(platform.node() + Path("/etc/machine-id").read_text())
+    return _hashed(platform.node())
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _own_seconds() -> float:
@@ -66,13 +81,13 @@ def _own_seconds() -> float:
 
 
 def described() -> dict[str, Any]:
-    """`environment()`, and what pyperf says of the clock, the cores and the system's settings."""
+    """`environment()`, what pyperf says of clock and settings, GPU and driver, and `host`."""
     command = [sys.executable, "-m", "pyperf", "collect_metadata"]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     kept = ("aslr", "cpu_affinity", "cpu_config", "cpu_freq", "cpu_machine", "python_compiler")
     lines = [line[2:].split(": ", 1) for line in said.splitlines() if line.startswith("- ")]
     found = {name: value for name, value in lines if name in (*kept, "timer", "perf_version")}
-    return environment() | {"pyperf": found, "driver": _driver()}
+    return environment() | {"pyperf": found, "driver": _driver(), "host": host()}
 
 
 def _driver() -> str | None:

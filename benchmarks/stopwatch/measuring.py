@@ -9,20 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks.processes import Workers
 from benchmarks.stopwatch import costs, gates
 from benchmarks.stopwatch.cells import Cell
-from benchmarks.stopwatch.machine import Watch
+from benchmarks.stopwatch.machine import Watch, host
 from benchmarks.stopwatch.process import measure, variables
-from benchmarks.stopwatch.records import Record, grid_of
-from benchmarks.stopwatch.steady import Rule
+from benchmarks.stopwatch.records import Record, given_up, grid_of, read
 from benchmarks.stopwatch.views import save, show
-
-GIVE_UP = 2
-"""Blocks in which a cell must fail, one after the other, to be measured no more."""
+from shared.config import InputError
 
 
 class Measurement:
@@ -33,29 +31,41 @@ class Measurement:
     """
 
     def __init__(self, record: Record) -> None:
-        self.record, self.grid = record, grid_of(record.plan)
+        self.record, self.grid, self.host = record, grid_of(record.plan), host()
         self.errors = Console(stderr=True)
 
     def __call__(self) -> int:
-        """Measure, show, keep; the exit code."""
+        """Measure what is left, keep, show; the exit code.
+
+        Raises:
+            InputError: another process is at it.
+        """
         if self.record.torn:
-            self.errors.print(f"left out: {self.record.torn}", style="yellow")
-        self.errors.print(f"record: {self.record.folder}", markup=False, soft_wrap=True)
-        code = 0
+            self.errors.print(self.record.torn, style="yellow")
+        self._say(f"record: {self.record.folder}")
+        code, folder = 0, self.record.folder
         try:
-            with tempfile.TemporaryDirectory() as caches:
-                self._blocks(Path(caches))
-        except KeyboardInterrupt:
-            self.errors.print(
-                f"Interrupted. Go on with: twins bench --resume {self.record.folder}",
-                markup=False,
-                soft_wrap=True,
-            )
-            code = 130
+            with FileLock(folder / ".lock", blocking=False), tempfile.TemporaryDirectory() as own:
+                if not self.record.end:
+                    self._blocks(Path(own))
+        except Timeout as error:
+            raise InputError(f"record must not be measured twice at once: {folder}") from error
+        except (KeyboardInterrupt, OSError) as error:
+            self.record = read(folder)  # the last line may have come to the disk and not to us
+            stopped = isinstance(error, KeyboardInterrupt)
+            code = 130 if stopped else 1
+            self._say("Interrupted." if stopped else f"Stopped: {error}")
+            if not self.record.end:
+                self._say(f"Go on with: twins bench --resume {folder}")
+        (folder / ".lock").unlink(missing_ok=True)
         if self.record.samples:
-            show(self.record)
             save(self.record)
+            show(self.record)
         return code or int(bool(costs.failures(self.record)))
+
+    def _say(self, text: str) -> None:
+        """One line to people."""
+        self.errors.print(text, markup=False, soft_wrap=True, highlight=False)
 
     def _blocks(self, caches: Path) -> None:
         """Every cell once a block, in random order within the block."""
@@ -70,7 +80,7 @@ class Measurement:
             bar = progress.add_task("", total=self.grid.blocks * len(self.grid.cells))
             for block in range(self.grid.most_blocks):
                 if block >= self.grid.blocks:
-                    if not self._wide():
+                    if all(self._settled(cell) for cell in self.grid.cells):
                         break
                     progress.update(bar, total=(block + 1) * len(self.grid.cells))
                 for cell in self._order(block):
@@ -78,7 +88,7 @@ class Measurement:
                     if not self._done(block, cell):
                         self._measure(block, cell, caches)
                     progress.advance(bar)
-        wide, count = self._wide(), len(costs.measured(self.record))
+        wide, count = self._wide(), len(self.grid.cells)
         said = f"{count - len(wide)} of {count} intervals are narrow enough"
         self.record.append({"ended": _now(), "said": said, "wide": wide})
 
@@ -89,33 +99,35 @@ class Measurement:
         return cells
 
     def _wide(self) -> list[str]:
-        """Cells whose interval is wider than asked for."""
+        """Cells whose interval is wider than asked for, or that have none."""
         precision = self.record.plan["precision"]
         return [
             cell.key
-            for cell in costs.measured(self.record)
-            if costs.cost(self.record, cell).width > precision
+            for cell in self.grid.cells
+            if not costs.cost(self.record, cell).width <= precision
         ]
+
+    def _settled(self, cell: Cell) -> bool:
+        """More blocks are of no use to it."""
+        return cell.key not in self._wide() or given_up(self.record.of(cell))
 
     def _done(self, block: int, cell: Cell) -> bool:
         """There is a line about it, or it has failed too often."""
         lines = self.record.of(cell)
-        if any(line["block"] == block for line in lines):
-            return True
-        return len(lines) >= GIVE_UP and all(line["failed"] for line in lines[-GIVE_UP:])
+        return any(line["block"] == block for line in lines) or given_up(lines)
 
     def _measure(self, block: int, cell: Cell, caches: Path) -> None:
         """One process, and its line."""
         own = caches / hashlib.sha256(cell.key.encode()).hexdigest()[:16]
         line: dict[str, Any] = {"block": block, "cell": cell, "started": _now()}
-        line |= {"cold": not own.exists(), "host": self.record.plan["machine"]["host"]}
+        line |= {"cold": not own.exists(), "host": self.host}
         own.mkdir(exist_ok=True)
         gc.collect()
         watch, found, failed = Watch(), {}, "nothing was measured"
         with Workers() as workers:
             environment = variables(cell, own)
             config = cell.train_config(1)
-            workers.start("cell", config, measure, cell, Rule(), environment=environment)
+            workers.start("cell", config, measure, cell, environment=environment)
             for message in workers.listen(self.record.plan["limit"]):
                 if message.kind == "measured":
                     found, failed = message.content, ""
@@ -125,13 +137,18 @@ class Measurement:
                     failed = f"over its time limit of {self.record.plan['limit']:g} s"
                 elif message.kind in ("refused", "crashed"):
                     failed = why(message.content)
-        line["machine"] = watch.end()
+        line["machine"] = watch.end(found.pop("mhz", 0.0), fastest(self.record.samples))
         if not failed:
             failed = gates.failed(cell, found)
         self.record.append(line | found | {"failed": failed})
         if failed:
             said = f"{cell.twin}, {cell.name}: {failed}"
             self.errors.print(said, style="red", markup=False, soft_wrap=True)
+
+
+def fastest(lines: list[dict[str, Any]]) -> float:
+    """The fastest clock that was seen, in MHz."""
+    return max((line["machine"]["mhz"] for line in lines), default=0.0)
 
 
 def why(text: str) -> str:

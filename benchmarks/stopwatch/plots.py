@@ -1,23 +1,21 @@
 """The figures of a record, each as SVG and PNG."""
 
 import statistics
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.stopwatch.cells import Cell
+from benchmarks.figures import save_figure
+from benchmarks.stopwatch.cells import Cell, Setting
 from benchmarks.stopwatch.costs import (
     by_block,
     cost,
-    epoch_seconds,
-    first_call,
     floor_of,
-    lines_of,
+    in_all,
     measured,
-    settings,
+    usual,
 )
-from benchmarks.stopwatch.laws import AXES, crossings, described, families, on_axis
+from benchmarks.stopwatch.laws import AXES, crossings, described, families, label, on_axis
 from benchmarks.stopwatch.records import Record
 from benchmarks.stopwatch.switches import TIERS
 
@@ -34,24 +32,18 @@ STYLES = {"fit": "-", "fit_compiled": "--", "fit_many": ":", "floor": "-."}
 
 def save_figures(record: Record) -> None:
     """Draw what the record has cells for."""
-    if measured(record):
-        save(record.folder, "steps", steps_figure(record))
-        if any(cell.tier in "BC" for cell in measured(record)):
-            save(record.folder, "break_even", break_even_figure(record))
+    ranked = [cell.setting for cell in measured(record) if cell.tier in "ABCD" and not cell.copy]
+    if ranked:
+        save_figure(steps_figure(record, ranked[0]), record.folder / "steps")
+    called = [cell.setting for cell in measured(record) if cell.tier in "BC" and not cell.copy]
+    if called:
+        save_figure(break_even_figure(record, called[0]), record.folder / "break_even")
     if families(record):
-        save(record.folder, "scaling", scaling_figure(record))
+        save_figure(scaling_figure(record), record.folder / "scaling")
 
 
-def save(folder: Path, name: str, figure: Figure) -> None:
-    """Write a figure twice."""
-    for kind in ("svg", "png"):
-        metadata = {"Date": None} if kind == "svg" else None
-        figure.savefig(folder / f"{name}.{kind}", dpi=150, metadata=metadata)
-
-
-def steps_figure(record: Record) -> Figure:
+def steps_figure(record: Record, setting: Setting) -> Figure:
     """Cost of a step by each way, tier by tier, every process a dot; the floor as a line."""
-    setting = settings(record)[0]
     cells = [
         cell
         for cell in measured(record)
@@ -86,9 +78,8 @@ def steps_figure(record: Record) -> Figure:
     return figure
 
 
-def break_even_figure(record: Record) -> Figure:
-    """Seconds in all against epochs, first call included, for each twin and way."""
-    setting = settings(record)[0]
+def break_even_figure(record: Record, setting: Setting) -> Figure:
+    """Seconds in all against epochs, from call to return, for each twin and way."""
     own = [c for c in measured(record) if c.setting == setting and c.tier in "ABC" and not c.copy]
     twins = list(dict.fromkeys(cell.twin for cell in own))
     figure = Figure(figsize=(2.6 * max(2, len(twins)), 3.6), layout="constrained")
@@ -97,9 +88,8 @@ def break_even_figure(record: Record) -> Figure:
         figure.subplots(1, len(twins), sharey=True, squeeze=False)[0], twins, strict=True
     ):
         for i, cell in enumerate(cell for cell in own if cell.twin == twin):
-            lines = lines_of(record, cell)
-            first, each = (statistics.median(map(of, lines)) for of in (first_call, epoch_seconds))
-            seconds = [first + each * count for count in epochs]
+            lines = usual(record, cell)
+            seconds = [statistics.median(in_all(line, n) for line in lines) for n in epochs]
             axes.plot(epochs, seconds, label=cell.name, color=f"C{i}", lw=1.5)
         axes.axvline(30, color="0.8", lw=0.8)
         axes.set(xscale="log", yscale="log", title=twin, xlabel="epochs")
@@ -117,9 +107,9 @@ def scaling_figure(record: Record) -> Figure:
         for own, cells in owners.items():
             curve = dict(sorted(on_axis(own, cells, axis).items()))
             costs = [cost(record, cell).median for cell in curve.values()]
-            label = f"{own.twin} {own.name}" if axis == AXES[0] else None
+            name = label(own, owners) if axis == AXES[0] else None
             style = STYLES[own.way]
-            panel.plot([*curve], costs, f"o{style}", ms=3, color=COLOURS[own.twin], label=label)
+            panel.plot([*curve], costs, f"o{style}", ms=3, color=COLOURS[own.twin], label=name)
         for mark in marks:
             if mark.axis == axis:
                 panel.plot(mark.at.median, _height(record, mark.small, axis, mark.at.median), "kx")

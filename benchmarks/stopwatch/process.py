@@ -7,7 +7,7 @@ import resource
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,10 @@ import numpy as np
 import psutil
 
 from benchmarks.processes import ONE_KERNEL, Send, framework_environment
-from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.cells import MANY_EPOCHS, Cell
 from benchmarks.stopwatch.steady import Rule, Stopwatch, steady_after
 from shared.fibonacci import batch_order, load_fibonacci
 from shared.weights import initial_weights
-
-MANY_EPOCHS = 6
-"""Epochs of each chunk of starts: they cannot be ended halfway."""
 
 MODULES: dict[str, tuple[str, str]] = {
     "scalar loop": ("benchmarks.floor", "benchmarks.stopwatch.in_numba"),
@@ -53,48 +50,32 @@ def variables(cell: Cell, caches: Path) -> dict[str, str]:
     return found
 
 
-def measure(send: Send, receive: Callable[[], Any], cell: Cell, rule: Rule) -> None:
+def measure(send: Send, receive: Callable[[], Any], cell: Cell) -> None:
     """Train as the cell says until its rule is met; says `measured` with what was seen."""
-    floor = cell.way == "floor"
     package, side = map(importlib.import_module, MODULES.get(cell.twin, MODULES["Keras"]))
     send("ready", None)
     side.begin(cell)
-    data, many = load_fibonacci(cell.data_config), cell.way == "fit_many"
-    if not floor:
-        package.create_model(cell.model_config)  # Keras imports what is left to import only now
-    imported = peak_mib()
+    many, rule = cell.way == "fit_many", rule_of(cell)
     watch = Stopwatch(lambda: side.synchronise(cell), None if many else rule)
-    if many:  # an epoch of all starts is long enough
-        rule = replace(rule, seconds=0.0)
     with side.flipped(cell, package):
+        train, model = prepared(cell, package, rule)
         gc.collect()
         gc.freeze()
         (gc.disable if cell.switch == "collector" else gc.enable)()
-        used = resource.getrusage(resource.RUSAGE_SELF)
+        used, before = resource.getrusage(resource.RUSAGE_SELF), peak_mib()
         watch.start()
-        if many:
-            config = cell.train_config(MANY_EPOCHS)
-            result = package.fit_many(
-                cell.model_config, data, config, range(cell.starts), progress=watch
-            )
-        else:
-            order = order_of(cell, rule.most_epochs)
-            config = cell.train_config(len(order))
-            options = {"order": order, "progress": watch, "snapshots": (cell.steps_in_epoch,)}
-            if floor:
-                start = initial_weights(cell.model_config, 0)
-                result = package.fit(cell.model_config, start, data, config, **options)
-            else:
-                model = package.create_model(cell.model_config)
-                result = getattr(package, cell.way)(model, data, config, **options)
+        result = train(progress=watch)
+        ending = watch.end()
         spent = resource.getrusage(resource.RUSAGE_SELF)
-        proof = side.proof(cell)
-    chunks = len(watch.seconds) // MANY_EPOCHS if many else 1
+        mhz = max((core.current for core in psutil.cpu_freq(percpu=True)), default=0.0)
+        proof = side.proof(cell, model)
+    seconds = [round(epoch, 9) for epoch in watch.seconds]
+    chunks = len(seconds) // MANY_EPOCHS if many else 1
     send(
         "measured",
         {
-            "seconds": [round(seconds, 9) for seconds in watch.seconds],
-            "steady_after": steady_after(watch.seconds, rule),
+            "seconds": seconds,
+            "steady_after": steady_after(seconds, rule),
             "together": -(-cell.starts // chunks),
             "loss": result.loss[[0, -1]].tolist() if many else result.loss,
             "weights": {
@@ -103,7 +84,9 @@ def measure(send: Send, receive: Callable[[], Any], cell: Cell, rule: Rule) -> N
                     result.weights if many else result.snapshots[cell.steps_in_epoch].weights
                 ).items()
             },
-            "imported_mib": imported,
+            "ending": round(ending, 9),
+            "mhz": round(mhz),
+            "before_mib": before,
             "peak_mib": peak_mib(),
             "device_mib": side.device_mib(cell),
             "cpu_seconds": sum(
@@ -118,6 +101,31 @@ def measure(send: Send, receive: Callable[[], Any], cell: Cell, rule: Rule) -> N
             },
         },
     )
+
+
+def rule_of(cell: Cell) -> Rule:
+    """When a cell is steady: of many starts an epoch is long enough."""
+    return Rule(seconds=0.0) if cell.way == "fit_many" else Rule()
+
+
+def prepared(cell: Cell, package: Any, rule: Rule) -> tuple[Callable[..., Any], Any]:
+    """The way to train with all that it is given, and the network where it is given one.
+
+    What is done here is not measured: users have their data and their network, too, when they call.
+    """
+    data = load_fibonacci(cell.data_config)
+    if cell.way == "fit_many":
+        package.create_model(cell.model_config)  # Keras imports what is left to import only now
+        given = cell.model_config, data, cell.train_config(MANY_EPOCHS), range(cell.starts)
+        return partial(package.fit_many, *given), None
+    order = order_of(cell, rule.most_epochs)
+    options = {"order": order, "snapshots": (cell.steps_in_epoch,)}
+    config = cell.train_config(len(order))
+    if cell.way == "floor":
+        start = initial_weights(cell.model_config, 0)
+        return partial(package.fit, cell.model_config, start, data, config, **options), None
+    model = package.create_model(cell.model_config)
+    return partial(getattr(package, cell.way), model, data, config, **options), model
 
 
 SHOWN = (
@@ -140,9 +148,9 @@ def order_of(cell: Cell, most: int) -> np.ndarray:
 
     An epoch that is not one pass over the training rows has always the same rows, some more than
     once if need be, so that the losses of epochs can be compared. Of large epochs there are fewer
-    than `most`: two million rows are enough.
+    than `most`: a million rows are enough.
     """
-    epochs = max(20, min(most, 2_000_000 // cell.rows_in_epoch))
+    epochs = max(20, min(most, 1_000_000 // cell.rows_in_epoch))
     order = batch_order(cell.rows_in_epoch, epochs, 0)
     if cell.rows_in_epoch == cell.training_rows:
         return order

@@ -31,7 +31,7 @@ class Record:
     """What is wrong with which line."""
 
     torn: str = ""
-    """What was cut off at the end, to go on."""
+    """What was cut off or mended at the end, to go on."""
 
     def __post_init__(self) -> None:
         self._by_cell: dict[Cell, list[dict[str, Any]]] = {}
@@ -90,26 +90,29 @@ def read(folder: Path) -> Record:
         InputError: there is no record.
     """
     try:
-        plan = json.loads((folder / "plan.json").read_text())
-        grid_of(plan)
-        path = folder / "samples.jsonl"
-        content = path.read_bytes() if path.exists() else b""
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        previous = _fingerprint(plan)
+        cells = set(grid_of(plan).cells)
+        needed = plan["machine"]["host"], plan["machine"]["versions"].items()
+        needed += tuple(plan[name] for name in ("seed", "precision", "limit"))
+        needed += plan["target"]["loss"], plan["target"]["epochs"]
+        if not cells:
+            raise ValueError("it has no cells")
+        content = _content(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"record must be a folder that twins bench made, got {str(folder)!r} ({error!r})"
         ) from error
-    record, previous = Record(folder, plan, []), _fingerprint(plan)
+    record = Record(folder, plan, [])
     for number, text in enumerate(content.split(b"\n"), 1):
         if not text:
             continue
         try:
-            line = json.loads(text)
-            if line["hash"] != _hash(line):
-                raise ValueError("its hash is not that of its content")
-            if "cell" in line:
-                line["cell"] = Cell(**line["cell"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            record.corrupt.append(f"line {number}: {str(error).splitlines()[0]}")
+            line = _line(text)
+            if "cell" in line and line["cell"] not in cells:
+                raise ValueError("its cell is not one of the plan's")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            record.corrupt.append(f"line {number}, left out: {str(error).splitlines()[0]}")
             continue
         if line["previous"] != previous:
             record.corrupt.append(f"line {number}: does not follow the line before it")
@@ -118,31 +121,59 @@ def read(folder: Path) -> Record:
     return record
 
 
+def _content(folder: Path) -> bytes:
+    """All lines, as they are on the disk."""
+    path = folder / "samples.jsonl"
+    return path.read_bytes() if path.exists() else b""
+
+
+def _line(text: bytes) -> dict[str, Any]:
+    """One line, its cell a Cell.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is not as it was
+            written.
+    """
+    line = json.loads(text)
+    if line["hash"] != _hash(line) or text.decode() != json.dumps(line):  # a key may come twice
+        raise ValueError("its hash is not that of its content")
+    return line | {"cell": Cell(**line["cell"])} if "cell" in line else line
+
+
 def resume(folder: Path, machine: dict[str, Any]) -> Record:
     """The record in a folder, to go on with; a last line that was torn by a crash is cut off.
 
+    Of a record that has ended only the tables are left to make, which any machine can.
+
     Raises:
-        InputError: there is none, it has ended, was made elsewhere, or has other faults.
+        InputError: there is none, it was made elsewhere, or has other faults.
     """
     record = read(folder)
-    path = folder / "samples.jsonl"
-    content = path.read_bytes() if path.exists() else b""
-    whole, torn = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :]
-    if torn:
-        path.write_bytes(whole)
-        record = read(folder)
-        record.torn = f"line {whole.count(bytes([10])) + 1}, which a crash has torn"
-    if record.corrupt:
-        raise InputError(f"resume must be a record without faults, got {record.corrupt[0]}")
-    if record.end:
-        raise InputError(f"resume must be a record that has not ended, got {str(folder)!r}")
-    for name in ("processor", "cores", "versions", "commit", "host"):
+    whole, _, torn = _content(folder).rpartition(b"\n")
+    number = (whole.count(b"\n") + 1 if whole else 0) + 1
+    faulty = [said for said in record.corrupt if not torn or f"line {number}," not in said]
+    if faulty:
+        raise InputError(f"resume must be a record without faults, got {faulty[0]}")
+    for name in SAME if not record.end else ():
         if record.plan["machine"].get(name) != machine.get(name):
             raise InputError(
                 f"resume must go on where the record was made: {name} was "
                 f"{record.plan['machine'].get(name)!r}, is {machine.get(name)!r}"
             )
-    return record
+    if not torn:
+        return record
+    lines = [whole] if whole else []
+    if not record.corrupt:  # it lacks nothing but its end
+        lines.append(torn)
+    (folder / "samples.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    mended = read(folder)
+    if record.corrupt:
+        mended.torn = f"left out: line {number}, which a crash has torn"
+    return mended
+
+
+SAME = ("processor", "cores", "system", "python", "versions", "driver", "commit", "host")
+"""What a machine must still be for a measurement to go on."""
 
 
 def grid_of(plan: dict[str, Any]) -> Grid:
@@ -166,7 +197,21 @@ def faults(record: Record) -> list[str]:
         seen.add(place)
         if line["host"] != record.plan["machine"]["host"]:
             found.append(f"block {place[0]} was measured on another machine: {place[1]}")
+    blocks = range(max((line["block"] for line in record.samples), default=0) + 1)
+    for cell in grid_of(record.plan).cells if record.end else ():
+        missing = [block for block in blocks if (block, cell.key) not in seen]
+        if missing and not given_up(record.of(cell)):
+            found.append(f"block {missing[0]} lacks a cell: {cell.key}")
     return found
+
+
+GIVE_UP = 2
+"""Blocks in which a cell must fail, one after the other, to be measured no more."""
+
+
+def given_up(lines: list[dict[str, Any]]) -> bool:
+    """A cell with these lines is measured no more."""
+    return len(lines) >= GIVE_UP and all(line["failed"] for line in lines[-GIVE_UP:])
 
 
 def _cell_as_dict(line: dict[str, Any]) -> dict[str, Any]:

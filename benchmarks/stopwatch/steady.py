@@ -69,6 +69,11 @@ class Stopwatch:
         self._synchronise()
         self._begin = time.perf_counter()
 
+    def end(self) -> float:
+        """Seconds since the last epoch: what the way to train does after it."""
+        self._synchronise()
+        return time.perf_counter() - self._begin
+
     def __call__(self, *_: float) -> bool:
         """An epoch is over; True ends the training."""
         self._synchronise()

@@ -6,22 +6,27 @@ import statistics
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.stopwatch.cells import Cell, Setting
+from benchmarks.stopwatch.cells import Setting
 from benchmarks.stopwatch.costs import (
+    Line,
     base,
+    changes,
+    cold,
     cost,
     epoch_seconds,
     failures,
     first_call,
     floor_of,
+    in_all,
     lines_of,
     measured,
     pairs,
     ratio,
     settings,
     steady,
+    usual,
 )
-from benchmarks.stopwatch.intervals import Interval
+from benchmarks.stopwatch.intervals import Interval, interval
 from benchmarks.stopwatch.records import Record, grid_of
 from benchmarks.stopwatch.switches import SWITCHES, TIERS
 from shared.results import finite
@@ -53,7 +58,13 @@ def tables(record: Record) -> list[Table]:
     for setting in settings(record):
         found += [_costs(record, setting), _twins(record, setting), _null(record, setting)]
         found += [_pays(record, setting), _memory(record, setting)]
-    found += [_growth(record), _ledger(record), _failures(record), _left_out(record)]
+    found += [
+        _growth(record),
+        _drift(record),
+        _ledger(record),
+        _failures(record),
+        _left_out(record),
+    ]
     return [trimmed(table) for table in found if table.lines]
 
 
@@ -77,9 +88,11 @@ def _costs(record: Record, setting: Setting) -> Table:
         "samples per s",
         "times faster than its fit",
         "times the floor",
-        "first call s, cold",
-        "warm",
+        "first call s",
+        "nothing kept",
+        "ms between starts",
         "30 epochs s",
+        "nothing kept, 30 epochs s",
         "s to the loss",
         "n",
     )
@@ -89,13 +102,12 @@ def _costs(record: Record, setting: Setting) -> Table:
     for cell in sorted(own, key=lambda c: (c.tier, cost(record, c).median)):
         found = cost(record, cell)
         plain, floor = base(cell), floor_of(cell)
-        calls = {
-            cold: [first_call(x) for x in lines_of(record, cell) if x["cold"] == cold]
-            for cold in (True, False)
-        }
-        tutorial = vars(cell) | TUTORIAL == vars(cell) and cell.way != "fit_many"
+        warm, first = usual(record, cell), cold(record, cell)
+        tutorial = vars(cell) | TUTORIAL == vars(cell)
+        to_loss = record.plan["target"]["epochs"] if cell.way != "fit_many" else None
         faster = ratio(record, plain, cell) if plain in cells and plain != cell else None
         times = ratio(record, cell, floor) if floor in cells and floor != cell else None
+        count = len(record.of(cell))
         lines.append(
             [
                 cell.tier,
@@ -105,41 +117,57 @@ def _costs(record: Record, setting: Setting) -> Table:
                 short(cell.batch_size / found.median * 1e6),
                 shown(faster) if faster else "",
                 shown(times) if times else "",
-                *(short(statistics.median(calls[key])) if calls[key] else "" for key in calls),
-                *(
-                    _in_all(record, cell, epochs) if tutorial and epochs else ""
-                    for epochs in (TUTORIAL_EPOCHS, record.plan["target"]["epochs"])
-                ),
-                str(found.n),
+                _first_call(warm),
+                _first_call(first),
+                _between(warm),
+                _in_all(warm, TUTORIAL_EPOCHS) if tutorial else "",
+                _in_all(first, TUTORIAL_EPOCHS) if tutorial else "",
+                _in_all(warm, to_loss) if tutorial and to_loss else "",
+                str(found.n) if found.n == count else f"{found.n} of {count}",
             ]
         )
     return Table(f"Cost of a training step: {setting.name}", columns, lines, left=3)
 
 
-def _in_all(record: Record, cell: Cell, epochs: int) -> str:
-    """Seconds of a training, with its first call."""
-    lines = lines_of(record, cell)
-    return short(statistics.median(first_call(x) + epochs * epoch_seconds(x) for x in lines))
+def _first_call(lines: list[Line]) -> str:
+    """Seconds of it; it cannot be told from an epoch's ups and downs where it is within them."""
+    if not lines:
+        return ""
+    seconds = statistics.median(map(first_call, lines))
+    ups = max(max(steady(line)) - min(steady(line)) for line in lines)
+    return short(seconds) if seconds > ups else f"< {short(ups)}"
+
+
+def _between(lines: list[Line]) -> str:
+    """Milliseconds per start between two chunks of starts."""
+    found = [statistics.median(changes(line)) / line["together"] for line in lines if changes(line)]
+    return short(statistics.median(found) * 1e3) if found else ""
+
+
+def _in_all(lines: list[Line], epochs: int) -> str:
+    """Seconds of a whole training."""
+    return short(statistics.median(in_all(line, epochs) for line in lines)) if lines else ""
 
 
 def _twins(record: Record, setting: Setting) -> Table:
-    columns = ("tier", "way to train", "one", "the other", "takes times as long", "so")
+    columns = ("tier", "way to train", "one", "the other", "one takes times as long", "faster")
     lines = []
     for one, other in pairs(measured(record)):
         if one.setting == setting and one.twin != other.twin:
             found = ratio(record, one, other)
             if found.median < 1:
                 one, other, found = other, one, ratio(record, other, one)
-            lines.append([one.tier, one.name, one.twin, other.twin, shown(found), verdict(found)])
+            so = verdict(found) or other.twin
+            lines.append([one.tier, one.name, one.twin, other.twin, shown(found), so])
     lines.sort(key=lambda line: line[:2])
     return Table(f"Twins against each other: {setting.name}", columns, lines, left=4)
 
 
 def verdict(found: Interval) -> str:
-    """What a ratio of two costs shows."""
+    """Why a ratio of two costs shows no difference; empty if it shows one."""
     if not found.known:
         return f"n = {found.n}: too few to say"
-    return "no difference shown" if found.has_one else "the other is faster"
+    return "no difference shown" if found.has_one else ""
 
 
 def _null(record: Record, setting: Setting) -> Table:
@@ -148,45 +176,48 @@ def _null(record: Record, setting: Setting) -> Table:
     for one, other in pairs(measured(record)):
         if one.setting == setting and other.copy:
             found = ratio(record, one, other)
-            so = "a difference where there is none" if found.known and not found.has_one else ""
-            lines.append([one.twin, one.name, shown(found), so or verdict(found)])
+            so = verdict(found) or "a difference where there is none"
+            lines.append([one.twin, one.name, shown(found), so])
     return Table(f"A cell against itself: {setting.name}", columns, lines)
 
 
 def _pays(record: Record, setting: Setting) -> Table:
-    columns = ("twin", "instead of", "train by", "pays after epochs", "cold")
+    columns = ("twin", "instead of", "train by", "pays after epochs", "if nothing is kept")
     lines = []
     own = [c for c in measured(record) if c.setting == setting and not c.copy and c.tier in "ABC"]
     for one, other in itertools.permutations(own, 2):
         if one.twin == other.twin and one.tier < other.tier:
-            warm, cold = (_break_even(record, one, other, cold) for cold in (False, True))
-            if warm or cold:
-                lines.append([one.twin, one.name, other.name, warm, cold])
+            found = ratio(record, one, other)
+            ways = [_break_even(usual(record, one), usual(record, other))]
+            if cold(record, one) or cold(record, other):
+                firsts = [cold(record, cell) or usual(record, cell) for cell in (one, other)]
+                ways.append(_break_even(*firsts))
+            if found.known and found.has_one:
+                ways = [verdict(found)]
+            lines.append([one.twin, one.name, other.name, *ways, *[""] * (2 - len(ways))])
     return Table(f"Break-even: {setting.name}", columns, lines, left=3)
 
 
-def _break_even(record: Record, one: Cell, other: Cell, cold: bool) -> str:
-    """Epochs from which on the other way has taken less time in all, first call included."""
-    seconds = []
-    for cell in (one, other):
-        lines = [line for line in lines_of(record, cell) if line["cold"] == cold]
-        if not lines:
-            return ""
-        seconds.append([statistics.median(map(of, lines)) for of in (first_call, epoch_seconds)])
-    (first_one, epoch_one), (first_other, epoch_other) = seconds
+def _break_even(ones: list[Line], others: list[Line]) -> str:
+    """Epochs from which on the other way has taken less time in all, from call to return."""
+    (zero_one, epoch_one), (zero_other, epoch_other) = (
+        [statistics.median(in_all(line, 0) for line in lines)]
+        + [statistics.median(epoch_seconds(line) for line in lines)]
+        for lines in (ones, others)
+    )
     if epoch_other >= epoch_one:
         return "never"
-    return short(max(1.0, math.ceil((first_other - first_one) / (epoch_one - epoch_other))))
+    return short(max(1.0, math.ceil((zero_other - zero_one) / (epoch_one - epoch_other))))
 
 
 def _memory(record: Record, setting: Setting) -> Table:
-    columns = ("twin", "way to train", "after import, MiB", "peak, MiB", "more, MiB", "device, MiB")
+    columns = ("twin", "way to train", "before, MiB", "peak, MiB", "more, MiB", "device, MiB")
     lines = []
     for cell in measured(record):
         if cell.setting == setting and not cell.copy and not cell.switch:
             medians = [
                 statistics.median(line[key] for line in lines_of(record, cell))
-                for key in ("imported_mib", "peak_mib")
+                for key in ("before_mib", "peak_mib")
             ]
             device = [line["device_mib"] for line in lines_of(record, cell) if line["device_mib"]]
             lines.append(
@@ -201,35 +232,52 @@ def _memory(record: Record, setting: Setting) -> Table:
 
 
 def _growth(record: Record) -> Table:
-    columns = ("twin", "what grows", "sizes", "seconds", "exponent")
+    """Whole trainings of more and more starts; and whether a further start always costs as much."""
+    columns = ("twin", "starts", "seconds in all", "ms per further start")
     lines = []
-    for cell in measured(record):
-        if cell.way == "fit_compiled" and not cell.switch and not cell.copy:
-            most = min(len(steady(line)) for line in lines_of(record, cell)) // 9 * 9
-            if most:
-                sizes = [most // 9, most // 3, most]
-                seconds = [
-                    statistics.median(sum(steady(line)[:size]) for line in lines_of(record, cell))
-                    for size in sizes
-                ]
-                sizes = [size * cell.steps_in_epoch for size in sizes]
-                lines.append(_growth_line(cell, "training steps", sizes, seconds))
     many = [cell for cell in measured(record) if cell.way == "fit_many" and not cell.copy]
     for _, group in itertools.groupby(many, key=lambda c: replace(c, starts=1)):
         cells = sorted(group, key=lambda c: c.starts)
         if len(cells) > 2:
-            seconds = [cost(record, c).median * c.starts * c.steps_in_epoch / 1e6 for c in cells]
-            sizes = [c.starts for c in cells]
-            lines.append(_growth_line(cells[0], "starts, for an epoch", sizes, seconds))
-    return Table("Growth: seconds are proportional to size ** exponent", columns, lines, left=3)
+            seconds = [
+                statistics.median(in_all(line, TUTORIAL_EPOCHS) for line in usual(record, cell))
+                for cell in cells
+            ]
+            further = [
+                (seconds[i + 1] - seconds[i]) / (cells[i + 1].starts - cells[i].starts) * 1e3
+                for i in range(len(cells) - 1)
+            ]
+            starts = " ".join(f"{cell.starts:,}" for cell in cells)
+            lines.append(
+                [cells[0].twin, starts, *(" ".join(map(short, x)) for x in (seconds, further))]
+            )
+    return Table(f"More starts, {TUTORIAL_EPOCHS} epochs", columns, lines, left=1)
 
 
-def _growth_line(cell: Cell, what: str, sizes: list[int], seconds: list[float]) -> list[str]:
-    """The exponent is the slope of a line through the points on two logarithmic axes."""
-    x, y = ([math.log(value) for value in values] for values in (sizes, seconds))
-    exponent = statistics.linear_regression(x, y).slope
-    shown_seconds = " ".join(f"{second:.3g}" for second in seconds)
-    return [cell.twin, what, " ".join(f"{n:,}" for n in sizes), shown_seconds, f"{exponent:.2f}"]
+def _drift(record: Record) -> Table:
+    """Whether an epoch becomes slower the longer a training lasts."""
+    columns = (
+        "twin",
+        "way to train",
+        "steps in all",
+        "last third of the epochs over the first",
+        "so",
+    )
+    lines = []
+    for cell in measured(record):
+        if cell.way == "fit_compiled" and cell.setting == settings(record)[0] and not cell.copy:
+            found = interval([_last_over_first(line) for line in lines_of(record, cell)])
+            steps = min(len(line["seconds"]) for line in lines_of(record, cell))
+            steps *= cell.steps_in_epoch
+            lines.append([cell.twin, cell.name, f"{steps:,}", shown(found), verdict(found)])
+    return Table("Longer trainings", columns, lines)
+
+
+def _last_over_first(line: Line) -> float:
+    """The median of the last third of the epochs that count over that of the first."""
+    seconds = steady(line)
+    third = max(1, len(seconds) // 3)
+    return statistics.median(seconds[-third:]) / statistics.median(seconds[:third])
 
 
 def _ledger(record: Record) -> Table:
@@ -244,9 +292,7 @@ def _ledger(record: Record) -> Table:
             found = ratio(record, cell, plain)
             what = switch.what if switch else f"{cell.threads} threads instead of 1"
             where = "" if cell.way == "fit" else f"{cell.name.split(',')[0]}: "
-            so = "no difference shown" if found.has_one else ""
-            so = so or ("it costs" if found.median > 1 else "it gains")
-            so = so if found.known else verdict(found)
+            so = verdict(found) or ("it costs" if found.median > 1 else "it gains")
             lines.append([cell.twin, where + what, shown(found), so])
     return Table("What a default costs or gains when it is flipped", columns, lines)
 
@@ -302,7 +348,10 @@ def notes(record: Record) -> list[str]:
     target, machine = record.plan["target"], record.plan["machine"]
     found = [
         "Medians over processes; in brackets 95 % intervals, where n is large enough. Ratios are "
-        "taken within blocks.",
+        "taken within blocks. `nothing kept`: the one process that found nothing compiled by an "
+        "earlier one.",
+        "A cell of many starts: seconds are those of all of them; `ms between starts` is what "
+        "lies between chunks of starts, and not in the cost of a step.",
         "Tiers: " + "; ".join(f"{key} {what}" for key, what in TIERS.items()) + ".",
     ]
     if target["epochs"]:

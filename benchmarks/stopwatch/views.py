@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from benchmarks.stopwatch.laws import law_tables
 from benchmarks.stopwatch.records import Record
 from benchmarks.stopwatch.tables import Table, as_rows, notes, tables
+from shared.results import write_text
 
 
 def show(record: Record) -> None:
@@ -20,12 +21,12 @@ def show(record: Record) -> None:
     for note in notes(record):
         console.print(note, markup=False, highlight=False)
     for said in record.corrupt:
-        console.print(f"left out: {said}", style="yellow", markup=False)
+        console.print(said, style="yellow", markup=False)
 
 
 def wide_console() -> Console:
     """A console that holds the tables, on paper and in files too."""
-    return Console(width=max(170, Console().width))
+    return Console(width=max(210, Console().width))
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -44,7 +45,7 @@ def save(record: Record) -> None:
     from benchmarks.stopwatch.plots import save_figures
 
     for name, text in texts(record).items():
-        (record.folder / name).write_text(text, encoding="utf-8")
+        write_text(record.folder / name, text)
     save_figures(record)
 
 
