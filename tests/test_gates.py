@@ -28,7 +28,7 @@ def measured(cell=CELL, **changes):
     return {
         "weights": {name: array.copy() for name, array in weights.items()},
         "loss": [1.0, 0.6, 0.4],
-        "seconds": [3.0, 1.0, 1.0, 1.0, 1.0],
+        "seconds": [3.0, 1.0, 1.0, 1.0, 1.0, 1.0],
         "steady_after": 3,
         "proof": proof_of(cell),
     } | changes
@@ -48,8 +48,8 @@ def test_what_is_right_counts():
         ({"loss": [1.0, 0.5, float("inf")]}, "the loss is not finite"),
         ({"loss": [1.0, 0.5, 1.0]}, "the loss does not fall: 1, then 1"),
         ({"loss": [[1.0, 0.5], [1.0, 2.0]]}, "the loss does not fall: 1, then 2"),
-        ({"steady_after": None}, "not steady after 5 epochs"),
-        ({"steady_after": 4}, "not steady after 5 epochs"),
+        ({"steady_after": None}, "not steady after 6 epochs"),
+        ({"steady_after": 4}, "not steady after 6 epochs"),
     ],
 )
 def test_what_did_not_train_does_not_count(changes, message):

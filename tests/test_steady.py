@@ -71,11 +71,19 @@ def test_noise_below_the_tolerance_is_steady_and_the_result_is_its_median():
     assert abs(np.median(series[end:]) - 1) < 0.005
 
 
-def test_enough_is_two_epochs_and_half_a_second_after_that(clock):
-    assert measured(clock, [1.0] * 9) == 4
+def test_enough_is_three_epochs_and_half_a_second_after_that(clock):
+    assert measured(clock, [1.0] * 9) == 5
     assert measured(clock, [0.125] * 99) == 8
-    assert measured(clock, [3.0] + [0.4] * 99) == 5
+    assert measured(clock, [3.0] + [0.4] * 99) == 6
     assert measured(clock, []) is None
+
+
+def test_one_disturbed_epoch_does_not_move_the_result(clock):
+    """Of two epochs that count it would: their median is their mean."""
+    series = [3.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0]
+    count = measured(clock, series)
+    end = steady_after(series[:count], RULE)
+    assert 2.0 in series[end:count] and np.median(series[end:count]) == 1
 
 
 def test_gives_up_in_the_end(clock):

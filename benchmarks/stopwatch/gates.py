@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks import floor
 from benchmarks.stopwatch.cells import MANY_EPOCHS, Cell, Setting
 from benchmarks.stopwatch.process import order_of
+from benchmarks.stopwatch.steady import Rule
 from benchmarks.stopwatch.switches import SWITCHES
 from shared.baselines import baselines
 from shared.config import Dtype
@@ -42,7 +43,8 @@ def unfit(cell: Cell, found: dict[str, Any]) -> str:
         return "the loss is not finite"
     if not (loss[..., -1] < loss[..., 0]).all():
         return f"the loss does not fall: {loss.flat[0]:.3g}, then {loss.flat[-1]:.3g}"
-    if found["steady_after"] is None or len(found["seconds"]) - found["steady_after"] < 2:
+    after = found["steady_after"]
+    if after is None or len(found["seconds"]) - after < Rule().epochs:
         return f"not steady after {len(found['seconds'])} epochs"
     if compared(cell):
         far, limit = found["gate"]["distance"], found["gate"]["limit"]

@@ -189,12 +189,14 @@ def faults(record: Record) -> list[str]:
         found.append("it has not ended")
     elif record.lines[-1] is not record.end:
         found.append("it goes on after its end")
-    seen = set()
+    seen, calm = set(), set()
     for line in record.samples:
         place = line["block"], line["cell"].key
-        if place in seen:
+        if place in calm:
             found.append(f"block {place[0]} has this cell twice: {place[1]}")
         seen.add(place)
+        if not line["machine"]["busy"]:
+            calm.add(place)
         if line["host"] != record.plan["machine"]["host"]:
             found.append(f"block {place[0]} was measured on another machine: {place[1]}")
     blocks = range(max((line["block"] for line in record.samples), default=0) + 1)

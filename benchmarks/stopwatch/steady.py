@@ -26,6 +26,9 @@ class Rule:
     seconds: float = 0.25
     """Seconds that the latest epochs last at least; so do those that count, afterwards."""
 
+    epochs: int = 3
+    """Epochs that count at least: the median of two is their mean, which one of them can spoil."""
+
     most_seconds: float = 60.0
     """Seconds of epochs after which a training that is not steady is given up."""
 
@@ -92,4 +95,5 @@ class Stopwatch:
         if not self._steady:
             self._steady = done if is_steady(self.seconds, rule) else 0
             return False
-        return done - self._steady >= 2 and sum(self.seconds[self._steady :]) >= rule.seconds
+        counted = self.seconds[self._steady :]
+        return len(counted) >= rule.epochs and sum(counted) >= rule.seconds
