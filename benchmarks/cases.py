@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from shared.config import DataConfig, Dtype, ModelConfig, TrainConfig
+from shared.config import VARIANTS, DataConfig, Dtype, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order, load_fibonacci
 from shared.many import ManyResult
 from shared.parity import Trace
@@ -32,6 +32,8 @@ class Case:
     """A name in MUTANTS: climb as this wrong port."""
     faster: bool = False
     """Train by fit_compiled and fit_many as well."""
+    variant: str = "tutorial"
+    """A name in VARIANTS."""
 
     loss = "mse"
     batch_size = 1
@@ -39,8 +41,14 @@ class Case:
 
     @property
     def name(self) -> str:
-        """MODEL-DTYPE, and the mutant if there is one."""
-        return f"{self.correct.name}-{self.mutant}" if self.mutant else f"{self.model}-{self.dtype}"
+        """TITLE-DTYPE, and the mutant if there is one."""
+        name = f"{self.title}-{self.dtype}"
+        return f"{name}-{self.mutant}" if self.mutant else name
+
+    @property
+    def title(self) -> str:
+        """The network, and the variant of its attention if it is not the tutorial's."""
+        return self.model if self.variant == "tutorial" else f"{self.model}, {self.variant}"
 
     @property
     def correct(self) -> "Case":
@@ -51,7 +59,13 @@ class Case:
     def small(self) -> ModelConfig:
         """The network of the small rungs: no two of its sizes are equal, so no axis hides."""
         return ModelConfig(
-            model=self.model, units=4, dense_units=2, time_steps=5, features=3, dtype=self.dtype
+            model=self.model,
+            units=4,
+            dense_units=2,
+            time_steps=5,
+            features=3,
+            dtype=self.dtype,
+            **VARIANTS[self.variant],
         )
 
     def start(self, config: ModelConfig) -> Weights:
@@ -76,7 +90,7 @@ class Case:
     @property
     def large(self) -> ModelConfig:
         """The network of the trajectory, the tutorial's."""
-        return ModelConfig(model=self.model, dtype=self.dtype)
+        return ModelConfig(model=self.model, dtype=self.dtype, **VARIANTS[self.variant])
 
     def long(self, package: Any) -> Any:
         """That network with its start."""

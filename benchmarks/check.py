@@ -7,7 +7,15 @@ from typing import Annotated, Literal, get_args
 
 import tyro
 
-from shared.config import MODELS, InputError, KerasBackend, Loss, check_choice, check_integer
+from shared.config import (
+    MODELS,
+    VARIANTS,
+    InputError,
+    KerasBackend,
+    Loss,
+    check_choice,
+    check_integer,
+)
 
 TUTORIAL_STEPS = 24_780
 """826 rows, one a step, 30 epochs."""
@@ -23,6 +31,9 @@ class Check:
 
     model: Annotated[str, tyro.conf.arg(metavar="|".join(["all", *MODELS]))] = "all"
     """Network to check, or all of them."""
+
+    variant: Annotated[str, tyro.conf.arg(metavar="|".join(["all", *VARIANTS]))] = "tutorial"
+    """Variant of attention to check, or all of them."""
 
     dtype: Literal["both", "float32", "float64"] = "both"
     """Floating-point type, or both: only then is a twin's own float32 error known."""
@@ -80,6 +91,7 @@ class Check:
             InputError: before anything is started.
         """
         check_choice("model", self.model, ("all", *MODELS))
+        check_choice("variant", self.variant, ("all", *VARIANTS))
         if self.steps is not None:
             check_integer("steps", self.steps, 2, TUTORIAL_STEPS)
         check_integer("seed", self.seed, 0, 2**32 - 1)
@@ -92,7 +104,8 @@ class Check:
         backends = everything if self.keras_backend == "all" else chosen
         if self.keras is not None or self.torch is not None:
             self._refuse(
-                "model", "dtype", "mutants", "full", "faster", why="is about our own networks"
+                *("model", "variant", "dtype", "mutants", "full", "faster"),
+                why="is about our own networks",
             )
             return self._check_pair(backends or ("tensorflow",))
 
@@ -102,11 +115,18 @@ class Check:
         if self.full:
             self._refuse("steps", why="cannot be chosen with full")
         if self.mutants:
-            names = ("model", "dtype", "steps", "full", "keras_backend", "figure", "faster")
-            self._refuse(*names, why="cannot be chosen with mutants")
+            names = ("model", "variant", "dtype", "steps", "full", "keras_backend", "figure")
+            self._refuse(*names, "faster", why="cannot be chosen with mutants")
             return kills.hunt(self.seed, self.json)
+        attends = [name for name, layers in MODELS.items() if "attention" in layers]
+        models = [self.model]
+        if self.model == "all":
+            models = list(MODELS) if self.variant in ("all", "tutorial") else attends
+        elif self.variant != "tutorial" and self.model not in attends:
+            raise InputError(f"model must have attention for a variant of it, got {self.model!r}")
         return proof.prove(
-            list(MODELS) if self.model == "all" else [self.model],
+            models,
+            list(VARIANTS) if self.variant == "all" else [self.variant],
             ["float64", "float32"] if self.dtype == "both" else [self.dtype],
             list(backends or everything),
             TUTORIAL_STEPS if self.full else self.steps or 1000,

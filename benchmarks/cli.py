@@ -17,10 +17,12 @@ import tyro
 
 from benchmarks.bench import Bench
 from benchmarks.check import Check
+from benchmarks.report import Report
 from benchmarks.run import Run
+from benchmarks.study import Study
 from shared.config import InputError
 
-COMMANDS = {"run": Run, "check": Check, "bench": Bench}
+COMMANDS = {"run": Run, "check": Check, "bench": Bench, "study": Study, "report": Report}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def parse(arguments: list[str]) -> Run | Check | Bench:
+def parse(arguments: list[str]) -> Run | Check | Bench | Study | Report:
     """The command with its options.
 
     Raises:

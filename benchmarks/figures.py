@@ -83,16 +83,19 @@ def attention_figure(record: dict[str, Any]) -> Figure | None:
 def prediction_figure(record: dict[str, Any]) -> Figure:
     """Predicted against true test numbers, in original numbers, a panel for each network.
 
-    Numbers far below the largest one are all predicted alike; they would only squeeze the rest.
+    Numbers of many magnitudes are shown on logarithmic axes, without those far below the largest
+    one: they are all predicted alike, and would only squeeze the rest.
     """
     figure, panels = _panels(record)
     true = np.array(record["test_numbers"])
-    shown = true > true.max() * 1e-12
+    scale = "log" if true.min() > 0 and true.max() > 1e3 * true.min() else "linear"
+    shown = true > true.max() * 1e-12 if scale == "log" else np.full(true.shape, True)
     for name, axes in panels.items():
         for fit, marker in zip(_fits(record, name), "ox", strict=False):
             predicted = np.array(fit["test_numbers"], float)
             style: dict[str, Any] = {"color": STYLE[fit["twin"]]["color"], "lw": 1}
-            above, below = shown & (predicted > 0), shown & (predicted < 0)
+            below = shown & (predicted < 0) & (scale == "log")
+            above = shown & ~below
             if marker == "o":
                 style["facecolors"] = "none"
             axes.scatter(
@@ -112,8 +115,8 @@ def prediction_figure(record: dict[str, Any]) -> Figure:
             title=name,
             xlabel=f"true number ({shown.sum()} largest of {len(true)} in the test set)",
             ylabel="predicted number",
-            xscale="log",
-            yscale="log",
+            xscale=scale,
+            yscale=scale,
         )
         axes.legend(frameon=False, fontsize="small", loc="lower right")
     return figure

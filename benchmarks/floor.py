@@ -34,7 +34,7 @@ def fit(
 
     Raises:
         InputError: another activation than tanh, another loss than mse, another optimizer than
-            Adam: the floor knows only the tutorial's.
+            Adam, a variant of attention: the floor knows only the tutorial's.
     """
     known = {"optimizer": "adam", "loss": "mse", "setup": "twin"}
     for name, value in known.items():
@@ -42,6 +42,8 @@ def fit(
             raise InputError(f"{name} must be {value} here, got {getattr(config, name)!r}")
     if model.activation != ("tanh", "tanh"):
         raise InputError(f"activation must be tanh here, got {model.activation!r}")
+    if (model.score, model.temperature, model.bias) != ("tanh", False, "per_step"):
+        raise InputError(f"attention must be the tutorial's here, got {model.options!r}")
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
     number = np.dtype(model.dtype).type

@@ -42,7 +42,7 @@ class Guest:
     donor: Path | None = None
     """Likewise the weights to port, as the one network has them."""
 
-    model, mutant, faster = "pair", "", False
+    model, title, mutant, faster = "pair", "pair", "", False
     batch_size = 7
     """Rows in a step of the trajectory: BatchNorm needs more than one."""
 

@@ -58,8 +58,8 @@ MUTANTS = {
     "softmax over the rows": Mutant(
         "forward", {ATTEND: [("torch.softmax(e, dim=1)", "torch.softmax(e, dim=0)")]}
     ),
-    "attention's b dropped": Mutant("forward", {SCORE: [(" + self.b", "")]}),
-    "tanh of the scores missing": Mutant("forward", {SCORE: [("torch.tanh", "")]}),
+    "attention's b dropped": Mutant("forward", {SCORE: [("else e + self.b", "else e")]}),
+    "tanh of the scores missing": Mutant("forward", {SCORE: [("torch.tanh(e)", "e")]}),
     "alpha detached": Mutant(
         "gradients", {ATTEND: [("torch.unsqueeze(alpha, -1)", "alpha.detach()[..., None]")]}
     ),
@@ -87,7 +87,9 @@ MUTANTS = {
     "context off by one time step": Mutant(
         "forward", {ATTEND: [("-1) * x, dim=1", "-1) * torch.roll(x, 1, 1), dim=1")]}
     ),
-    "attention's b in reverse": Mutant("forward", {SCORE: [("self.b", "self.b.flip(0)")]}),
+    "attention's b in reverse": Mutant(
+        "forward", {SCORE: [("else e + self.b", "else e + self.b.flip(0)")]}
+    ),
     "first state in place of the last": Mutant(
         "forward", {"rnn:SimpleRNN.forward": [("states[:, -1]", "states[:, 0]")]}, "rnn"
     ),

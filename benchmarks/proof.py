@@ -25,13 +25,14 @@ from benchmarks.places import (
 from benchmarks.processes import no_interrupt
 from benchmarks.scores import save_growth, show
 from benchmarks.verdict import Verdict, own_errors
-from shared.config import InputError
+from shared.config import MODELS, InputError
 from shared.parity import FASTER_RUNGS
 from shared.results import environment, write_json
 
 
 def prove(
     models: list[str],
+    variants: list[str],
     dtypes: list[str],
     backends: list[str],
     steps: int,
@@ -42,9 +43,11 @@ def prove(
 ) -> int:
     """Climb, compare, show and write; the exit code."""
     cases = [
-        Case(model, dtype, steps, seed, faster=faster)  # type: ignore
+        Case(model, dtype, steps, seed, faster=faster, variant=variant)  # type: ignore
         for dtype in dtypes
         for model in models
+        for variant in variants
+        if variant == "tutorial" or "attention" in MODELS[model]
     ]
     keras = {f"keras-{backend}": backend for backend in backends}
     plans = {
@@ -119,7 +122,7 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
         ours = isinstance(case, Case)
         definition = defined(case) if ours else {}
         own = {
-            name: own_float32_errors(folder / name, case.model, plan.backend)
+            name: own_float32_errors(folder / name, case.title, plan.backend)
             for name, plan in ascent.plans.items()
         }
         torch = folder / "torch" / case.name
@@ -130,7 +133,7 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
             )
             followed = min(follows(backend, case.dtype) for backend in trained)
             actual = alone(here, followed)
-            pair = {"model": case.model, "dtype": case.dtype, "twin": title(name)}
+            pair = {"model": case.title, "dtype": case.dtype, "twin": title(name)}
             if ours and case.dtype == "float64":
                 known, whole = only(actual, definition), definition
                 if name not in ascent.finished:
@@ -143,7 +146,8 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                     (found, should), places = common(found, should), []
                 verdict.add(pair | {"against": "its fit"}, found, should, {}, expected=places)
             if name == "torch":
-                if case.faster and name in ascent.finished:
+                tutorial = ours and case.variant == "tutorial"  # the floor knows no other
+                if case.faster and tutorial and name in ascent.finished:
                     _add_floor(verdict, case, actual, followed)
             else:
                 pair["against"] = "PyTorch"

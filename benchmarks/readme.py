@@ -3,8 +3,8 @@
 A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced. In README.md: `results` from the
 two records of `twins run`, `proof` from the certificates of `twins check`, `speed` from the record
 of `twins bench`, `layer` from the source of the two layers. In docs/differences.md: `effects`; in
-docs/porting.md: `kills`; in docs/speed.md: `speed`, `again`, `ledger`, `lines`. No
-number is typed by hand. The tables and figures of the records of `twins bench` are drawn anew.
+docs/porting.md: `kills`; in docs/speed.md: `speed`, `lines`. No
+number is typed by hand. The tables and figures of the record of `twins bench` are drawn anew.
 """
 
 import ast
@@ -15,19 +15,16 @@ from typing import Any
 
 from benchmarks import kills
 from benchmarks.scores import scores, sentence
-from benchmarks.stopwatch.checking import agreement
-from benchmarks.stopwatch.costs import ratios
+from benchmarks.sheets import Table, as_markdown
 from benchmarks.stopwatch.records import Record, read
-from benchmarks.stopwatch.tables import Table, notes, tables
-from benchmarks.stopwatch.views import as_markdown, save
+from benchmarks.stopwatch.tables import notes, tables
+from benchmarks.stopwatch.views import save
 from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
 CHECK = "results/check"
 BENCH = "results/bench/cpu"
-AGAIN = "results/bench/cpu-again"
-LEDGER = "results/bench/ledger"
 
 
 def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
@@ -124,29 +121,6 @@ def speed_block(record: Record) -> str:
         parts += [figure for title, figure in figures.items() if table.title.startswith(title)]
         parts += titled([table])
     return "\n\n".join([*parts, *notes(record), f"Record: [{BENCH}](../{BENCH})."])
-
-
-def again_block(first: Record, second: Record) -> str:
-    """Whether the same measurement has come out the same."""
-    agree, count = agreement(first, second)
-    nearest = sum(
-        1 / 1.05 <= ratios(second)[key].median / found.median <= 1.05
-        for key, found in ratios(first).items()
-        if key in ratios(second)
-    )
-    return (
-        f"The same cells were measured a second time, in processes, blocks and an order of their "
-        f"own ([{AGAIN}](../{AGAIN})): of {count} ratios, {agree} have intervals that overlap with "
-        f"those of the first, and {nearest} are within 5 % of them."
-    )
-
-
-def ledger_block(record: Record) -> str:
-    """What each default costs or gains, and a cell against itself."""
-    titles = ("What a default", "A cell against itself", "Not measured", "Processes")
-    return "\n\n".join(
-        [*titled(chosen(record, *titles)), *notes(record)[-2:], f"Record: [{LEDGER}](../{LEDGER})."]
-    )
 
 
 def chosen(record: Record, *titles: str) -> list[Table]:
@@ -261,7 +235,7 @@ def filled_documents() -> dict[Path, str]:
 
     single, double = (load(f"{folder}/record.json") for folder in FOLDERS)
     full, mutants = (load(f"{CHECK}/{name}.json") for name in ("full", "mutants"))
-    bench, again, ledger = (read(ROOT / folder) for folder in (BENCH, AGAIN, LEDGER))
+    bench = read(ROOT / BENCH)
     blocks = {
         "README.md": {
             "results": results_block(single, double),
@@ -271,12 +245,7 @@ def filled_documents() -> dict[Path, str]:
         },
         "docs/differences.md": {"effects": effects_block(full, mutants)},
         "docs/porting.md": {"kills": kills_block(mutants)},
-        "docs/speed.md": {
-            "speed": speed_block(bench),
-            "again": again_block(bench, again),
-            "ledger": ledger_block(ledger),
-            "lines": lines_block(),
-        },
+        "docs/speed.md": {"speed": speed_block(bench), "lines": lines_block()},
     }
     return {
         ROOT / name: fill((ROOT / name).read_text(), found, name) for name, found in blocks.items()
@@ -284,7 +253,6 @@ def filled_documents() -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    for folder in (BENCH, AGAIN, LEDGER):
-        save(read(ROOT / folder))
+    save(read(ROOT / BENCH))
     for path, text in filled_documents().items():
         path.write_text(text)

@@ -49,6 +49,7 @@ class Run:
                 model=name,
                 units=self.units,
                 time_steps=self.data.time_steps,
+                features=self.data.features,
                 dtype=self.data.dtype,
             )
             for name in MODELS

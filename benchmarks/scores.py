@@ -156,11 +156,19 @@ def sentence(record: dict[str, Any]) -> str:
 
 
 def save_growth(curves: list[dict[str, Any]], path: Path) -> None:
-    """Draw how the largest difference of any weight grows with the steps.
+    """Write `growth_figure` to a file.
 
     Raises:
         InputError: the file cannot be written.
     """
+    try:
+        growth_figure(curves).savefig(path, dpi=150)
+    except OSError as error:
+        raise InputError(f"figure must be a file that can be written, got {error}") from error
+
+
+def growth_figure(curves: list[dict[str, Any]]) -> Figure:
+    """How the largest difference of any weight grows with the steps."""
     models = list(dict.fromkeys(curve["model"] for curve in curves))
     figure = Figure(figsize=(max(6.4, 5.2 * len(models)), 4.4), layout="constrained")
     panels = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
@@ -193,7 +201,4 @@ def save_growth(curves: list[dict[str, Any]], path: Path) -> None:
     figure.legend(
         handles, labels, frameon=False, fontsize="small", loc="outside lower center", ncols=4
     )
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InputError(f"figure must be a file that can be written, got {error}") from error
+    return figure

@@ -17,8 +17,8 @@ from benchmarks.processes import Message, Workers, no_interrupt
 from benchmarks.tables import FRAMEWORKS, show
 from shared.baselines import baselines
 from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
-from shared.fibonacci import load_fibonacci
 from shared.results import environment, finite, write_json
+from shared.tasks import load_data
 from shared.weights import Weights, save_weights
 
 
@@ -139,8 +139,8 @@ class Session:
 
     def _describe_data(self) -> None:
         """Put into the record what the networks' errors are to be compared with."""
-        data = load_fibonacci(self.data_config)
-        exact = load_fibonacci(replace(self.data_config, dtype="float64"))
+        data = load_data(self.data_config)
+        exact = load_data(replace(self.data_config, dtype="float64"))
         self.record["baselines"] = baselines(data)
         self.record["test_numbers"] = exact.to_numbers(exact.test_y)[:, 0].tolist()
         self.record["rows"] = {

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.processes import Send
 from shared.baselines import mse
 from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 from shared.weights import Weights
 
 
@@ -40,7 +40,7 @@ def train(
     package = importlib.import_module(f"{twin}_impl")
     send("ready", package.device_name(config.device))
     receive()
-    data = load_fibonacci(data_config)
+    data = load_data(data_config)
     for model_config in models:
         model = package.create_model(model_config, config.setup, config.seed)
         if start is not None:

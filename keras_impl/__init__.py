@@ -1,6 +1,6 @@
 """The tutorial's layer, networks and training in Keras 3. Mirror: torch_impl."""
 
-from keras_impl.attention import Attention
+from keras_impl.attention import AdditiveAttention, Attention
 from keras_impl.compiled import fit_compiled
 from keras_impl.many import fit_many
 from keras_impl.models import (
@@ -18,6 +18,7 @@ from keras_impl.weights import count_parameters, get_weights, set_weights
 
 __all__ = [
     "MODELS",
+    "AdditiveAttention",
     "Attention",
     "attention_scores",
     "count_parameters",

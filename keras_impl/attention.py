@@ -1,9 +1,11 @@
 """The attention layer, in Keras 3. Mirror: torch_impl/attention.py."""
 
-from typing import Any
+from typing import Any, get_args
 
 import keras
 from keras import ops
+
+from shared.config import Bias, Score, check_choice
 
 
 @keras.saving.register_keras_serializable(package="attention_twins")
@@ -15,12 +17,17 @@ class Attention(keras.layers.Layer):
         context = Σ_t alpha_t x_t
 
     W starts as N(0, 0.05), b as zeros. tanh keeps e within (−1, 1), so no weight can pass
-    e² / (e² + T − 1), nor fall under 1 / (1 + (T − 1) e²).
+    e² / (e² + T − 1), nor fall under 1 / (1 + (T − 1) e²); each of the first two variants lets it.
 
     Args:
         time_steps: T; PyTorch only, Keras reads it from the first input.
         features: F; PyTorch only, likewise.
         return_attention_scores: also return alpha.
+        score: tanh, or linear: without the tanh.
+        temperature: learn the softmax's temperature: e is multiplied by exp(log_scale), which
+            starts as 1.
+        bias: per_step; shared: one b for all steps; none. Without one for each step, T may differ
+            from call to call.
         dtype: floating-point type of the weights.
 
     Shape:
@@ -29,28 +36,48 @@ class Attention(keras.layers.Layer):
         result nor a gradient. A row without any step has zero weights and a zero context.
 
     Raises:
-        ValueError: x has another number of time steps than b, or mask another shape than (B, T).
+        ValueError: x has another number of time steps than b, or mask another shape than (B, T);
+            an unknown score or bias.
 
     References:
-        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step.
+        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step. Temperature:
+        Radford et al. 2021 (arXiv 2103.00020), section 2.5.
     """
 
-    def __init__(self, return_attention_scores: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        return_attention_scores: bool = False,
+        score: Score = "tanh",
+        temperature: bool = False,
+        bias: Bias = "per_step",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        check_choice("score", score, ("tanh", "linear"))
+        check_choice("bias", bias, get_args(Bias))
         self.return_attention_scores = return_attention_scores
+        self.scoring, self.temperature, self.bias = score, temperature, bias
         self.supports_masking = True
+        self.b: Any = None
+        self.log_scale: Any = None
 
     def build(self, input_shape):
         _, time_steps, features = input_shape
-        if time_steps is None:
+        if time_steps is None and self.bias == "per_step":
             raise ValueError("Attention needs a known number of time steps, got None")
         self.W = self.add_weight(
             name="W", shape=(features, 1), initializer=keras.initializers.RandomNormal(stddev=0.05)
         )
-        self.b = self.add_weight(name="b", shape=(time_steps, 1), initializer="zeros")
+        if self.bias != "none":
+            steps = time_steps if self.bias == "per_step" else 1
+            self.b = self.add_weight(name="b", shape=(steps, 1), initializer="zeros")
+        if self.temperature:
+            self.log_scale = self.add_weight(name="log_scale", shape=(1,), initializer="zeros")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
 
     def _check_time_steps(self, time_steps: Any) -> None:
+        if self.bias != "per_step":
+            return
         if time_steps != self.b.shape[0]:  # b would be broadcast without a word
             raise ValueError(
                 f"Attention was made for {self.b.shape[0]} time steps, got {time_steps}"
@@ -60,18 +87,25 @@ class Attention(keras.layers.Layer):
         if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast, likewise
             raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
 
-    def score(self, x: Any) -> Any:
-        """The scores e (B, T) of x (B, T, F)."""
-        return ops.squeeze(ops.tanh(ops.matmul(x, self.W) + self.b), -1)
+    def query(self, x: Any, mask: Any = None) -> Any:
+        """What x (B, T, F) under mask (B, T) asks for: nothing, in this layer."""
+        return None
 
-    def attend(self, x: Any, mask: Any = None) -> tuple[Any, Any]:
+    def score(self, x: Any, query: Any = None) -> Any:
+        """The scores e (B, T) of x (B, T, F); query is None."""
+        e = ops.matmul(x, self.W)  # (B, T, 1)
+        e = e if self.b is None else e + self.b
+        e = ops.squeeze(ops.tanh(e) if self.scoring == "tanh" else e, -1)
+        return e if self.log_scale is None else ops.multiply(e, ops.exp(self.log_scale))
+
+    def attend(self, x: Any, mask: Any = None, query: Any = None) -> tuple[Any, Any]:
         """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
         self._check_time_steps(x.shape[1])
         if mask is not None:
             self._check_mask(mask, x)
             # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
             x = ops.where(ops.expand_dims(mask, -1), x, 0.0)  # (B, T, F)
-        e = self.score(x)  # (B, T)
+        e = self.score(x, self.query(x, mask) if query is None else query)  # (B, T)
         if mask is not None:
             # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
             e = ops.where(mask, e, -3e4)  # (B, T)
@@ -97,4 +131,70 @@ class Attention(keras.layers.Layer):
         return (context, alpha) if self.return_attention_scores else context
 
     def get_config(self):
-        return super().get_config() | {"return_attention_scores": self.return_attention_scores}
+        return super().get_config() | {
+            "return_attention_scores": self.return_attention_scores,
+            "score": self.scoring,
+            "temperature": self.temperature,
+            "bias": self.bias,
+        }
+
+
+@keras.saving.register_keras_serializable(package="attention_twins")
+class AdditiveAttention(Attention):
+    """Weighted mean over time, with scores that a query asks for.
+
+        e_t     = tanh(q · W_a + x_t · U_a) · v_a
+        alpha   = softmax(e_1 … e_T)
+        context = Σ_t alpha_t x_t
+
+    The query q is the last x_t that is not masked, if none is given; of a row without any step it
+    is 0. W_a, U_a and v_a start as glorot_uniform.
+
+    Args:
+        features: F; PyTorch only, Keras reads it from the first input.
+        units: A; F if None.
+        return_attention_scores: also return alpha.
+        dtype: floating-point type of the weights.
+
+    Shape, Raises: as Attention; query (B, F). T may differ from call to call.
+
+    References:
+        Bahdanau, Cho & Bengio 2015 (arXiv 1409.0473), appendix A.1.2.
+    """
+
+    def __init__(
+        self, units: int | None = None, return_attention_scores: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(return_attention_scores, bias="none", **kwargs)
+        self.units, self.scoring = units, "additive"
+
+    def build(self, input_shape):
+        *_, features = input_shape
+        units = self.units or features
+        self.W_a = self.add_weight(name="W_a", shape=(features, units))
+        self.U_a = self.add_weight(name="U_a", shape=(features, units))
+        self.v_a = self.add_weight(name="v_a", shape=(units, 1))
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
+
+    def query(self, x: Any, mask: Any = None) -> Any:
+        """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F)."""
+        if mask is None:
+            return x[:, -1]
+        shape: Any = ops.shape(x)
+        steps = ops.arange(1, shape[1] + 1)  # (T,)
+        last = ops.max(ops.where(mask, steps, 0), axis=1, keepdims=True)  # (B, 1)
+        return ops.sum(
+            ops.where(ops.expand_dims(ops.equal(steps, last), -1), x, 0.0), axis=1
+        )  # (B, F)
+
+    def score(self, x: Any, query: Any = None) -> Any:
+        """The scores e (B, T) of x (B, T, F) that query (B, F) asks for."""
+        asked: Any = ops.expand_dims(ops.matmul(query, self.W_a), 1)  # (B, 1, A)
+        e = ops.matmul(ops.tanh(asked + ops.matmul(x, self.U_a)), self.v_a)  # (B, T, 1)
+        return ops.squeeze(e, -1)
+
+    def get_config(self):
+        config = super().get_config() | {"units": self.units}
+        for name in ("score", "temperature", "bias"):
+            del config[name]
+        return config

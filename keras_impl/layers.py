@@ -75,6 +75,8 @@ def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:
     if kind.startswith("bidirectional"):
         yield "merge_mode", module.merge_mode
         kind, module = kind.split()[1], module.forward_layer
+    if kind == "attention":
+        yield "score", module.scoring
     if kind in ("layer_norm", "batch_norm"):
         yield "epsilon", module.epsilon
     if kind == "batch_norm":

@@ -26,7 +26,7 @@ def fit_many(
     learning_rates: Sequence[float] | None = None,
     order: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
-    start: Callable[[ModelConfig, int], Weights] = initial_weights,
+    start: Callable[[ModelConfig, int], Weights] | None = None,
 ) -> ManyResult:
     """Train many independent starts of a network at once, by the framework's own vectorisation.
 
@@ -43,7 +43,7 @@ def fit_many(
             of each seed if None.
         progress: called after every epoch of a chunk of starts with the number of epochs done and
             the number of all.
-        start: network and seed → its initial weights, in the twin set-up.
+        start: network and seed → its initial weights; if None those of the set-up.
 
     Raises:
         InputError: seeds or learning rates that cannot be, or what compiles is missing.
@@ -60,10 +60,12 @@ def fit_many(
         for chunk in plan:
             begun = []
             for seed in chunk.seeds:
-                if config.setup == "native":
+                if start:
+                    set_weights(model, start(model_config, seed))
+                elif config.setup == "native":
                     model = create_model(model_config, config.setup, seed)
                 else:
-                    set_weights(model, start(model_config, seed))
+                    set_weights(model, initial_weights(model_config, seed, config.setup))
                 begun.append(get_trained(model))
             stack = [np.stack(values, axis=-1) for values in zip(*begun, strict=True)]
             loop.load(stack, chunk.learning_rates)

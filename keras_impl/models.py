@@ -1,10 +1,12 @@
 """The networks, in Keras 3. Mirror: torch_impl/models.py."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers
 
-from keras_impl.attention import Attention
+from keras_impl.attention import AdditiveAttention, Attention
 from keras_impl.rnn import SimpleRNN
 from keras_impl.runtime import floatx
 from keras_impl.weights import set_weights
@@ -51,14 +53,30 @@ def create_rnn(
 
 
 def create_rnn_with_attention(
-    hidden_units, dense_units, input_shape, activation, *, unroll=False, dtype=None
+    hidden_units,
+    dense_units,
+    input_shape,
+    activation,
+    *,
+    score="tanh",
+    temperature=False,
+    bias="per_step",
+    unroll=False,
+    dtype=None,
 ) -> keras.Sequential:
     """A recurrent layer, attention over all its states, then a dense layer on the context.
 
-    Args, Shape, Raises: as `create_rnn`.
+    Args, Shape, Raises: as `create_rnn`; further
+        score, temperature, bias: of the attention; additive: that of AdditiveAttention.
     """
     recurrent_activation, dense_activation = check_activation(activation)
+    named = {"dtype": dtype, "name": "attention"}
     with floatx(dtype):
+        if score == "additive":
+            attention = AdditiveAttention(**named)
+        else:
+            options: Any = {"score": score, "temperature": temperature, "bias": bias}
+            attention = Attention(**options, **named)
         return keras.Sequential(
             [
                 keras.Input(input_shape, dtype=dtype),
@@ -70,7 +88,7 @@ def create_rnn_with_attention(
                     dtype=dtype,
                     name="rnn",
                 ),  # (B, T, H)
-                Attention(dtype=dtype, name="attention"),  # (B, H)
+                attention,  # (B, H)
                 layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
             ]
         )
@@ -85,8 +103,9 @@ def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> k
 
     Args:
         config: which network, how large.
-        setup: twin: one RNN bias, weights `initial_weights(config, seed)`.
-            native: as the framework comes: its own initialisers; in PyTorch two RNN biases.
+        setup: native: as the framework comes: its own initialisers; in PyTorch two RNN biases.
+            Else weights `initial_weights(config, seed, setup)`, and one RNN bias but for
+            second_bias.
         seed: decides the initial weights.
     """
     keras.utils.set_random_seed(seed)
@@ -96,9 +115,10 @@ def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> k
         config.input_shape,
         config.activation,
         dtype=config.dtype,
+        **config.options,
     )
-    if setup == "twin":
-        set_weights(model, initial_weights(config, seed))
+    if setup != "native":
+        set_weights(model, initial_weights(config, seed, setup))
     return model
 
 

@@ -22,7 +22,7 @@ KINDS = {
 def create_optimizer(model: keras.Model, config: TrainConfig) -> Any:
     """The optimizer that `config` names, for every trained weight of a network.
 
-    In the twin set-up its settings are Keras's. SGD has a momentum of 0.9.
+    Unless the set-up has PyTorch's own, its settings are Keras's. SGD has a momentum of 0.9.
     """
     kind, settings = KINDS[config.optimizer]
     optimizer = kind(config.learning_rate, **settings)

@@ -10,6 +10,26 @@ MODELS = {
 }
 """Name of a network → its layers, input first."""
 
+VARIANTS = {
+    "tutorial": {},
+    "linear": {"score": "linear"},
+    "temperature": {"temperature": True},
+    "shared_bias": {"bias": "shared"},
+    "no_bias": {"bias": "none"},
+    "additive": {"score": "additive"},
+}
+"""Name of a variant of attention → what a ModelConfig has otherwise than the tutorial's."""
+
+SETUPS = {
+    "twin": (),
+    "native": ("initializers", "bias_start", "second_bias", "optimizer"),
+    "initializers": ("initializers",),
+    "bias_start": ("bias_start",),
+    "second_bias": ("second_bias",),
+    "optimizer": ("optimizer",),
+}
+"""Set-up → what in it is as PyTorch has it by default, and not as Keras has it."""
+
 OPTIMIZERS = {
     "adam": ("t", "m", "v"),
     "adamw": ("t", "m", "v"),
@@ -24,12 +44,23 @@ LOSSES = ("mse", "mae", "bce", "ce")
 Dtype = Literal["float32", "float64"]
 Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
 Loss = Literal["mse", "mae", "bce", "ce"]
-Setup = Literal["twin", "native"]
+Score = Literal["tanh", "linear", "additive"]
+Bias = Literal["per_step", "shared", "none"]
+Setup = Literal["twin", "native", "initializers", "bias_start", "second_bias", "optimizer"]
 KerasBackend = Literal["tensorflow", "jax", "torch"]
 Device = Literal["cpu", "cuda"]
 
 LARGEST_FIBONACCI = 1475
 """How many Fibonacci numbers (1, 2, 3, 5, …) float64 holds; the next one is inf."""
+
+DATA = {
+    "fibonacci": (LARGEST_FIBONACCI, 1),
+    "log_fibonacci": (LARGEST_FIBONACCI, 1),
+    "lucas": (1473, 1),
+    "recurrences": (100_000, 1),
+    "addition": (100_000, 2),
+}
+"""Name of a task → numbers at most, features of a row."""
 
 
 class InputError(ValueError):
@@ -58,8 +89,12 @@ def check_fraction(name: str, value: float) -> None:
 class DataConfig:
     """The data: how many numbers, cut into which windows, split how."""
 
+    data: str = "fibonacci"
+    """Which data: a name in DATA."""
+
     numbers: int = 1200
-    """Fibonacci numbers in the sequence, at most 1475: float64 holds no more."""
+    """Numbers in the sequence: `time_steps` more than there are rows. Of Fibonacci numbers float64
+    holds 1475."""
 
     time_steps: int = 20
     """Numbers in a window (T); the number after the window is its target."""
@@ -67,13 +102,19 @@ class DataConfig:
     train_percent: float = 0.7
     """Share of the windows to train on, as a fraction between 0 and 1; the rest is the test set."""
 
+    split: int = 13
+    """Seed of the permutation that decides which rows are for testing; 13 is the tutorial's."""
+
     dtype: Dtype = "float32"
     """Floating-point type of the data, the weights and the arithmetic: float32 or float64."""
 
     def __post_init__(self) -> None:
         """Raise InputError for a value out of range or a split with an empty side."""
-        check_integer("numbers", self.numbers, 3, LARGEST_FIBONACCI)
-        check_integer("time_steps", self.time_steps, 1, LARGEST_FIBONACCI)
+        check_choice("data", self.data, tuple(DATA))
+        most, _ = DATA[self.data]
+        check_integer("numbers", self.numbers, 3, most)
+        check_integer("time_steps", self.time_steps, 2 if self.data == "addition" else 1, most)
+        check_integer("split", self.split, 0, 2**32 - 1)
         if self.time_steps >= self.numbers:
             raise InputError(
                 f"time_steps must be smaller than numbers ({self.numbers}), got {self.time_steps}"
@@ -86,6 +127,16 @@ class DataConfig:
                 f"got {self.train_percent!r}"
             )
         check_choice("dtype", self.dtype, ("float32", "float64"))
+
+    @property
+    def rows(self) -> int:
+        """Rows, for training and for testing together."""
+        return self.numbers - self.time_steps
+
+    @property
+    def features(self) -> int:
+        """Features of the input at each time step (F)."""
+        return DATA[self.data][1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,18 +162,42 @@ class ModelConfig:
     """Activations of the recurrent layer (tanh, relu) and of the output layer (tanh, relu, sigmoid,
     linear)."""
 
+    score: Score = "tanh"
+    """Scores of the attention: tanh, the tutorial's; linear; additive, asked for by the last
+    state."""
+
+    temperature: bool = False
+    """Learn the temperature of the attention's softmax."""
+
+    bias: Bias = "per_step"
+    """Bias of the scores: one for each time step, the tutorial's; one shared by all; none."""
+
     dtype: Dtype = "float32"
     """Floating-point type of the weights and the arithmetic."""
 
     def __post_init__(self) -> None:
-        """Raise InputError for an unknown name or a size out of range."""
+        """Raise InputError for an unknown name, a size out of range, or what a layer has not."""
         check_choice("model", self.model, tuple(MODELS))
+        check_choice("score", self.score, ("tanh", "linear", "additive"))
+        check_choice("bias", self.bias, ("per_step", "shared", "none"))
+        asked = (self.score, self.temperature, self.bias) != ("tanh", False, "per_step")
+        if asked and "attention" not in MODELS[self.model]:
+            raise InputError(f"model must have attention for a variant of it, got {self.model!r}")
+        if self.score == "additive" and (self.temperature or self.bias != "per_step"):
+            raise InputError("score must not be additive for a temperature or another bias")
         check_integer("units", self.units, 1, 4096)
         check_integer("dense_units", self.dense_units, 1, 4096)
         check_integer("time_steps", self.time_steps, 1, 100_000)
         check_integer("features", self.features, 1, 4096)
         check_activation(self.activation)
         check_choice("dtype", self.dtype, ("float32", "float64"))
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What the function that makes the network takes beside its sizes."""
+        if "attention" not in MODELS[self.model]:
+            return {}
+        return {"score": self.score, "temperature": self.temperature, "bias": self.bias}
 
     @property
     def input_shape(self) -> tuple[int, int]:
@@ -170,7 +245,9 @@ class TrainConfig:
 
     setup: Setup = "twin"
     """twin: equal initial weights, Keras's optimizer and one RNN bias on both sides.
-    native: each framework's own initialisers and optimizer; in PyTorch two RNN biases."""
+    native: each framework's own initialisers and optimizer; in PyTorch two RNN biases.
+    One difference alone: initializers, bias_start: PyTorch's rules for kernels or biases, equal
+    on both sides; second_bias, optimizer: PyTorch's own, there only."""
 
     keras_backend: KerasBackend = "tensorflow"
     """What Keras runs on; PyTorch, as a twin, follows that backend's rounding."""
@@ -192,7 +269,7 @@ class TrainConfig:
         check_choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
         check_choice("loss", self.loss, LOSSES)
         check_integer("seed", self.seed, 0, 2**32 - 1)
-        check_choice("setup", self.setup, ("twin", "native"))
+        check_choice("setup", self.setup, tuple(SETUPS))
         check_choice("keras_backend", self.keras_backend, ("tensorflow", "jax", "torch"))
         check_choice("device", self.device, ("cpu", "cuda"))
         check_integer("threads", self.threads, 1, 256)

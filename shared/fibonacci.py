@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
@@ -30,11 +31,7 @@ def get_fib_seq(n: int, scale_data: bool = True) -> tuple[np.ndarray, MinMaxScal
         InputError: n out of range; the 1476th number is inf in float64.
     """
     check_integer("n", n, 1, LARGEST_FIBONACCI)
-    seq = np.zeros(n)
-    previous, current = 0.0, 1.0
-    for i in range(n):
-        seq[i] = previous + current
-        previous, current = current, seq[i]
+    seq = second_order(n, 0.0, 1.0)
     if not scale_data:
         return seq, None
     scaler = MinMaxScaler(feature_range=(0, 1))
@@ -64,14 +61,31 @@ def get_fib_xy(
     check_integer("time_steps", time_steps, 1, total_fib_numbers - 1)
     check_fraction("train_percent", train_percent)
     seq, scaler = get_fib_seq(total_fib_numbers, scale_data)
-    rows = total_fib_numbers - time_steps
-    x = np.lib.stride_tricks.sliding_window_view(seq, time_steps)[
-        :rows, :, np.newaxis
-    ]  # (rows, T, 1)
-    y = seq[time_steps:]  # (rows,)
-    index = np.random.RandomState(seed=13).permutation(rows)
-    train, test = np.split(index, [int(train_percent * rows)])
+    x, y = windows(seq, time_steps)
+    train, test = split_rows(len(x), train_percent)
     return x[train], y[train], x[test], y[test], scaler
+
+
+def second_order(n: int, previous: float, current: float) -> np.ndarray:
+    """The n numbers, float64 (n,), after two with which each is the sum of the two before it."""
+    found = np.zeros(n)
+    for i in range(n):
+        found[i] = previous + current
+        previous, current = current, found[i]
+    return found
+
+
+def windows(seq: np.ndarray, time_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every window x (rows, T, 1) of a sequence, and the number y (rows,) that follows it."""
+    x = np.lib.stride_tricks.sliding_window_view(seq, time_steps)[:-1, :, np.newaxis]
+    return x, seq[time_steps:]
+
+
+def split_rows(rows: int, train_percent: float, seed: int = 13) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of training and of test rows, permuted; 13 is the tutorial's seed."""
+    index = np.random.RandomState(seed=seed).permutation(rows)
+    train, test = np.split(index, [int(train_percent * rows)])
+    return train, test
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,8 @@ class Data:
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
-    scaler: MinMaxScaler
+    scaler: Any
+    """What scaled the numbers; None if nothing did."""
 
     def to_numbers(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled values (any shape) back as numbers, float64.
@@ -96,6 +111,8 @@ class Data:
         it is 0 and comes back as 1, the smallest number. Of the 1200 numbers of the tutorial, up to
         4.4e250, those below 5.2e212 lose bits and those below 3.1e205 come back as 1.
         """
+        if self.scaler is None:
+            return np.asarray(scaled, np.float64)
         column = np.asarray(scaled, np.float64).reshape(-1, 1)
         return self.scaler.inverse_transform(column).reshape(np.shape(scaled))
 
@@ -105,7 +122,13 @@ class Data:
 
 
 def load_fibonacci(config: DataConfig) -> Data:
-    """The tutorial's data, scaled to [0, 1], in `config.dtype`."""
+    """The tutorial's data, scaled to [0, 1], in `config.dtype`; others are in shared/tasks.py.
+
+    Raises:
+        InputError: the configuration is of other data, or of another split.
+    """
+    if (config.data, config.split) != ("fibonacci", 13):
+        raise InputError(f"data must be fibonacci with split 13 here, got {config.data!r}")
     *arrays, scaler = get_fib_xy(config.numbers, config.time_steps, config.train_percent)
     train_x, train_y, test_x, test_y = (array.astype(config.dtype) for array in arrays)
     assert scaler is not None

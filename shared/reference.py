@@ -47,24 +47,74 @@ def simple_rnn(
 
 
 def attention(
-    x: np.ndarray, W: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None
+    x: np.ndarray,
+    W: np.ndarray,
+    b: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    log_scale: np.ndarray | None = None,
+    score: str = "tanh",
 ) -> dict[str, np.ndarray]:
     """e_t = tanh(x_t · W + b_t);  alpha = softmax of e over time;  context = Σ_t alpha_t x_t.
 
     A step where `mask` is False has weight 0 and its values are never used; a row without any
-    step has zero weights and a zero context.
+    step has zero weights and a zero context. With score="linear" there is no tanh; b may be one
+    for all steps, or none; a learned temperature multiplies e by exp(log_scale).
 
     Shape:
-        x (B, T, F), W (F, 1), b (T, 1), mask (B, T) → e (B, T), alpha (B, T), context (B, F).
+        x (B, T, F), W (F, 1), b (T, 1) or (1, 1), mask (B, T), log_scale (1,)
+        → e (B, T), alpha (B, T), context (B, F).
 
     References:
-        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step.
+        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step. Temperature:
+        Radford et al. 2021 (arXiv 2103.00020), section 2.5.
     """
+    x = _masked(x, mask)
+    e = x @ W if b is None else x @ W + b  # (B, T, 1)
+    e = (e if score == "linear" else np.tanh(e))[..., 0]  # (B, T)
+    if log_scale is not None:
+        e = e * np.exp(log_scale)
+    return _weighted(x, e, mask)
+
+
+def additive_attention(
+    x: np.ndarray,
+    W_a: np.ndarray,
+    U_a: np.ndarray,
+    v_a: np.ndarray,
+    mask: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """e_t = tanh(q · W_a + x_t · U_a) · v_a;  alpha and context as in `attention`.
+
+    The query q is the last x_t that is not masked; of a row without any step it is 0.
+
+    Shape:
+        x (B, T, F), W_a (F, A), U_a (F, A), v_a (A, 1), mask (B, T)
+        → e (B, T), alpha (B, T), context (B, F).
+
+    References:
+        Bahdanau, Cho & Bengio 2015 (arXiv 1409.0473), appendix A.1.2.
+    """
+    x = _masked(x, mask)
+    query = x[:, -1]  # (B, F)
+    if mask is not None:
+        last = x.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)  # (B,)
+        some = mask.any(axis=1, keepdims=True)  # (B, 1)
+        query = np.where(some, x[np.arange(len(x)), last], 0)
+    e = (np.tanh((query @ W_a)[:, np.newaxis] + x @ U_a) @ v_a)[..., 0]  # (B, T)
+    return _weighted(x, e, mask)
+
+
+def _masked(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """X (B, T, F) with zeros where mask (B, T) is False."""
+    return x if mask is None else np.where(mask[..., np.newaxis], x, 0)
+
+
+def _weighted(x: np.ndarray, e: np.ndarray, mask: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What scores e (B, T) make of x (B, T, F)."""
     if mask is None:
-        mask = np.ones(x.shape[:2], bool)
-    x = np.where(mask[..., np.newaxis], x, 0)
-    e = np.tanh(x @ W + b)[..., 0]  # (B, T)
-    weight = np.where(mask, np.exp(e), 0)  # (B, T): |e| < 1, so exp needs no shift
+        mask = np.ones(e.shape, bool)
+    shift = np.where(mask, np.real(e), -np.inf).max(axis=1, keepdims=True)  # (B, 1)
+    weight = np.where(mask, np.exp(e - np.where(np.isfinite(shift), shift, 0)), 0)  # (B, T)
     total = weight.sum(axis=1, keepdims=True)  # (B, 1)
     alpha = weight / np.where(total == 0, 1, total)  # (B, T)
     return {"e": e, "alpha": alpha, "context": (alpha[..., np.newaxis] * x).sum(axis=1)}
@@ -91,7 +141,11 @@ def forward(
     trace = {"rnn/h": h}
     summary = h[:, -1]  # (B, H)
     if "attention" in MODELS[config.model]:
-        parts = attention(h, weights["attention/W"], weights["attention/b"], mask)
+        own = {n.split("/")[1]: w for n, w in weights.items() if n.startswith("attention/")}
+        if config.score == "additive":
+            parts = additive_attention(h, **own, mask=mask)
+        else:
+            parts = attention(h, **own, mask=mask, score=config.score)
         trace |= {f"attention/{name}": part for name, part in parts.items()}
         summary = parts["context"]  # (B, H)
     output = summary @ weights["dense/kernel"] + weights["dense/bias"]  # (B, D)

@@ -13,17 +13,17 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from shared.config import MODELS, InputError, ModelConfig
+from shared.config import MODELS, SETUPS, InputError, ModelConfig, Setup
 
 Weights = dict[str, np.ndarray]
 
 
 def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Name → shape of every weight, in the order of computation."""
-    T, F, H, D = config.time_steps, config.features, config.units, config.dense_units
+    F, H, D = config.features, config.units, config.dense_units
     shapes = {
         "rnn": {"kernel": (F, H), "recurrent_kernel": (H, H), "bias": (H,)},
-        "attention": {"W": (H, 1), "b": (T, 1)},
+        "attention": _attention_shapes(config),
         "dense": {"kernel": (H, D), "bias": (D,)},
     }
     return {
@@ -33,19 +33,41 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def initial_weights(config: ModelConfig, seed: int) -> Weights:
+def _attention_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Variable → shape."""
+    T, H = config.time_steps, config.units
+    if config.score == "additive":
+        return {"W_a": (H, H), "U_a": (H, H), "v_a": (H, 1)}
+    biases = {"per_step": {"b": (T, 1)}, "shared": {"b": (1, 1)}, "none": {}}
+    scale = {"log_scale": (1,)} if config.temperature else {}
+    return {"W": (H, 1), **biases[config.bias], **scale}
+
+
+def initial_weights(config: ModelConfig, seed: int, setup: Setup = "twin") -> Weights:
     """Initial weights by Keras's rules, drawn in NumPy in float64, then rounded to `config.dtype`.
 
-    kernel: glorot_uniform; recurrent_kernel: orthogonal; W: N(0, 0.05); biases and b: zeros.
+    kernel, W_a, U_a, v_a: glorot_uniform; recurrent_kernel: orthogonal; W: N(0, 0.05); biases, b
+    and log_scale: zeros.
     Every weight has a random stream of its own, made from `seed` and its name: two networks start
     from equal weights wherever they share a name and a shape.
+
+    Where `setup` has PyTorch's initializers or bias_start, kernels or biases of the recurrent and
+    of the dense layer are uniform as nn.RNN and nn.Linear have them; the recurrent bias is the sum
+    of two.
     """
-    return {
-        name: INITIALIZERS[name.split("/")[1]](
-            np.random.default_rng([seed, *name.encode()]), shape
-        ).astype(config.dtype)
-        for name, shape in weight_shapes(config).items()
-    }
+    found, differences = {}, SETUPS[setup]
+    for name, shape in weight_shapes(config).items():
+        layer, variable = name.split("/")
+        generator = np.random.default_rng([seed, *name.encode()])
+        rule = "bias_start" if variable == "bias" else "initializers"
+        if layer != "attention" and rule in differences:
+            limit = config.units**-0.5  # 1/√H; of the dense layer that is 1/√fan_in
+            twice = 2 if name == "rnn/bias" else 1
+            array = generator.uniform(-limit, limit, (twice, *shape)).sum(axis=0)
+        else:
+            array = INITIALIZERS[variable](generator, shape)
+        found[name] = array.astype(config.dtype)
+    return found
 
 
 def glorot_uniform(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -66,6 +88,10 @@ INITIALIZERS = {
     "bias": lambda _, shape: np.zeros(shape),
     "W": lambda generator, shape: generator.normal(0, 0.05, shape),
     "b": lambda _, shape: np.zeros(shape),
+    "log_scale": lambda _, shape: np.zeros(shape),
+    "W_a": glorot_uniform,
+    "U_a": glorot_uniform,
+    "v_a": glorot_uniform,
 }
 
 

@@ -15,6 +15,7 @@ FILES = [
     "test_optimizer.py",
     "test_trace.py",
     "test_training.py",
+    "test_variants.py",
 ]
 FASTER = ["test_compiled.py", "test_many.py", "test_switches.py"]
 """On torch the ladder in test_check.py trains so: compiling it twice would take minutes more."""

@@ -62,7 +62,11 @@ from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
             "learning_rate must be positive and at most 10, got nan",
         ),
         (TrainConfig, {"seed": -1}, "seed must be an integer from 0 to 4294967295, got -1"),
-        (TrainConfig, {"setup": "odd"}, "setup must be one of twin, native, got 'odd'"),
+        (
+            TrainConfig,
+            {"setup": "odd"},
+            "setup must be one of twin, native, initializers, bias_start, second_bias, optimizer, got 'odd'",
+        ),
         (
             TrainConfig,
             {"keras_backend": "mxnet"},

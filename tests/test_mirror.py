@@ -22,6 +22,8 @@ KERAS_ONLY = {
     ("attention.py", "Attention.compute_mask"),
     ("attention.py", "Attention.compute_output_shape"),
     ("attention.py", "Attention.get_config"),
+    ("attention.py", "AdditiveAttention.build"),
+    ("attention.py", "AdditiveAttention.get_config"),
     ("optimizer.py", "KINDS"),  # PyTorch's settings depend on the set-up
     ("optimizer.py", "create_many_optimizer"),  # Keras's own can do it; PyTorch's is a function
     ("rnn.py", "__all__"),  # Keras's own layer is only handed on
@@ -32,6 +34,8 @@ KERAS_ONLY = {
 TORCH_ONLY = {
     ("attention.py", "Attention.reset_parameters"),
     ("attention.py", "Attention.extra_repr"),
+    ("attention.py", "AdditiveAttention.reset_parameters"),
+    ("attention.py", "AdditiveAttention.extra_repr"),
     ("rnn.py", "SimpleRNN"),  # Keras ships its own
     ("loop.py", "SMALL"),  # Keras's compilers are in keras_impl/backends
     ("loop.py", "check_compiler"),
@@ -59,6 +63,7 @@ DIFFER = {
     ("many.py", "TOGETHER"),  # what suits each compiler
     ("training.py", "LOSSES"),
     ("weights.py", "variables"),
+    ("attention.py", "AdditiveAttention.__init__"),
     ("attention.py", "Attention.__init__"),  # the input's shape and factory_kwargs in PyTorch
     ("models.py", "create_rnn"),  # second_bias
     ("models.py", "create_rnn_with_attention"),

@@ -56,7 +56,10 @@ def test_layer_takes_device_and_dtype():
 def test_layer_says_what_it_is_and_starts_as_documented():
     torch.manual_seed(0)
     layer = Attention(5, 4000)
-    assert repr(layer) == "Attention(time_steps=5, features=4000, return_attention_scores=False)"
+    assert (
+        repr(layer)
+        == "Attention(features=4000, score=tanh, temperature=False, bias=per_step, return_attention_scores=False)"
+    )
     np.testing.assert_allclose(layer.W.detach().std(), 0.05, rtol=0.1)
     assert not layer.b.detach().any()
 

@@ -1,6 +1,6 @@
 """The tutorial's layer, networks and training in PyTorch. Mirror: keras_impl."""
 
-from torch_impl.attention import Attention
+from torch_impl.attention import AdditiveAttention, Attention
 from torch_impl.compiled import fit_compiled
 from torch_impl.many import fit_many
 from torch_impl.models import (
@@ -18,6 +18,7 @@ from torch_impl.weights import count_parameters, get_weights, set_weights
 
 __all__ = [
     "MODELS",
+    "AdditiveAttention",
     "Attention",
     "attention_scores",
     "count_parameters",

@@ -1,9 +1,11 @@
 """The attention layer, in PyTorch. Mirror: keras_impl/attention.py."""
 
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
+
+from shared.config import Bias, Score, check_choice
 
 
 class Attention(nn.Module):
@@ -14,12 +16,17 @@ class Attention(nn.Module):
         context = Σ_t alpha_t x_t
 
     W starts as N(0, 0.05), b as zeros. tanh keeps e within (−1, 1), so no weight can pass
-    e² / (e² + T − 1), nor fall under 1 / (1 + (T − 1) e²).
+    e² / (e² + T − 1), nor fall under 1 / (1 + (T − 1) e²); each of the first two variants lets it.
 
     Args:
         time_steps: T; PyTorch only, Keras reads it from the first input.
         features: F; PyTorch only, likewise.
         return_attention_scores: also return alpha.
+        score: tanh, or linear: without the tanh.
+        temperature: learn the softmax's temperature: e is multiplied by exp(log_scale), which
+            starts as 1.
+        bias: per_step; shared: one b for all steps; none. Without one for each step, T may differ
+            from call to call.
         dtype: floating-point type of the weights.
 
     Shape:
@@ -28,10 +35,12 @@ class Attention(nn.Module):
         result nor a gradient. A row without any step has zero weights and a zero context.
 
     Raises:
-        ValueError: x has another number of time steps than b, or mask another shape than (B, T).
+        ValueError: x has another number of time steps than b, or mask another shape than (B, T);
+            an unknown score or bias.
 
     References:
-        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step.
+        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step. Temperature:
+        Radford et al. 2021 (arXiv 2103.00020), section 2.5.
     """
 
     def __init__(
@@ -39,21 +48,37 @@ class Attention(nn.Module):
         time_steps: int,
         features: int,
         return_attention_scores: bool = False,
+        score: Score = "tanh",
+        temperature: bool = False,
+        bias: Bias = "per_step",
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        check_choice("score", score, ("tanh", "linear"))
+        check_choice("bias", bias, get_args(Bias))
         factory_kwargs = {"device": device, "dtype": dtype}
         self.return_attention_scores = return_attention_scores
+        self.scoring, self.temperature, self.bias = score, temperature, bias
+        self.b: Any = None
+        self.log_scale: Any = None
         self.W = nn.Parameter(torch.empty(features, 1, **factory_kwargs))
-        self.b = nn.Parameter(torch.empty(time_steps, 1, **factory_kwargs))
+        if self.bias != "none":
+            steps = time_steps if self.bias == "per_step" else 1
+            self.b = nn.Parameter(torch.empty(steps, 1, **factory_kwargs))
+        if self.temperature:
+            self.log_scale = nn.Parameter(torch.empty(1, **factory_kwargs))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         nn.init.normal_(self.W, std=0.05)
-        nn.init.zeros_(self.b)
+        for parameter in (self.b, self.log_scale):
+            if parameter is not None:
+                nn.init.zeros_(parameter)
 
     def _check_time_steps(self, time_steps: Any) -> None:
+        if self.bias != "per_step":
+            return
         if time_steps != self.b.shape[0]:  # b would be broadcast without a word
             raise ValueError(
                 f"Attention was made for {self.b.shape[0]} time steps, got {time_steps}"
@@ -63,18 +88,25 @@ class Attention(nn.Module):
         if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast, likewise
             raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
 
-    def score(self, x: Any) -> Any:
-        """The scores e (B, T) of x (B, T, F)."""
-        return torch.squeeze(torch.tanh(torch.matmul(x, self.W) + self.b), -1)
+    def query(self, x: Any, mask: Any = None) -> Any:
+        """What x (B, T, F) under mask (B, T) asks for: nothing, in this layer."""
+        return None
 
-    def attend(self, x: Any, mask: Any = None) -> tuple[Any, Any]:
+    def score(self, x: Any, query: Any = None) -> Any:
+        """The scores e (B, T) of x (B, T, F); query is None."""
+        e = torch.matmul(x, self.W)  # (B, T, 1)
+        e = e if self.b is None else e + self.b
+        e = torch.squeeze(torch.tanh(e) if self.scoring == "tanh" else e, -1)
+        return e if self.log_scale is None else torch.multiply(e, torch.exp(self.log_scale))
+
+    def attend(self, x: Any, mask: Any = None, query: Any = None) -> tuple[Any, Any]:
         """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
         self._check_time_steps(x.shape[1])
         if mask is not None:
             self._check_mask(mask, x)
             # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
             x = torch.where(torch.unsqueeze(mask, -1), x, 0.0)  # (B, T, F)
-        e = self.score(x)  # (B, T)
+        e = self.score(x, self.query(x, mask) if query is None else query)  # (B, T)
         if mask is not None:
             # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
             e = torch.where(mask, e, -3e4)  # (B, T)
@@ -91,6 +123,72 @@ class Attention(nn.Module):
 
     def extra_repr(self) -> str:
         return (
-            f"time_steps={self.b.shape[0]}, features={self.W.shape[0]}, "
+            f"features={self.W.shape[0]}, score={self.scoring}, temperature={self.temperature}, "
+            f"bias={self.bias}, return_attention_scores={self.return_attention_scores}"
+        )
+
+
+class AdditiveAttention(Attention):
+    """Weighted mean over time, with scores that a query asks for.
+
+        e_t     = tanh(q · W_a + x_t · U_a) · v_a
+        alpha   = softmax(e_1 … e_T)
+        context = Σ_t alpha_t x_t
+
+    The query q is the last x_t that is not masked, if none is given; of a row without any step it
+    is 0. W_a, U_a and v_a start as glorot_uniform.
+
+    Args:
+        features: F; PyTorch only, Keras reads it from the first input.
+        units: A; F if None.
+        return_attention_scores: also return alpha.
+        dtype: floating-point type of the weights.
+
+    Shape, Raises: as Attention; query (B, F). T may differ from call to call.
+
+    References:
+        Bahdanau, Cho & Bengio 2015 (arXiv 1409.0473), appendix A.1.2.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        units: int | None = None,
+        return_attention_scores: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        nn.Module.__init__(self)
+        factory_kwargs = {"device": device, "dtype": dtype}
+        self.return_attention_scores = return_attention_scores
+        self.bias, self.scoring = "none", "additive"
+        self.W_a = nn.Parameter(torch.empty(features, units or features, **factory_kwargs))
+        self.U_a = nn.Parameter(torch.empty(features, units or features, **factory_kwargs))
+        self.v_a = nn.Parameter(torch.empty(units or features, 1, **factory_kwargs))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        for parameter in self.parameters():
+            nn.init.xavier_uniform_(parameter)
+
+    def query(self, x: Any, mask: Any = None) -> Any:
+        """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F)."""
+        if mask is None:
+            return x[:, -1]
+        shape: Any = x.shape
+        steps = torch.arange(1, shape[1] + 1, device=x.device)  # (T,)
+        last = torch.amax(torch.where(mask, steps, 0), dim=1, keepdim=True)  # (B, 1)
+        return torch.sum(torch.where(torch.unsqueeze(steps == last, -1), x, 0.0), dim=1)  # (B, F)
+
+    def score(self, x: Any, query: Any = None) -> Any:
+        """The scores e (B, T) of x (B, T, F) that query (B, F) asks for."""
+        asked = torch.unsqueeze(torch.matmul(query, self.W_a), 1)  # (B, 1, A)
+        e = torch.matmul(torch.tanh(asked + torch.matmul(x, self.U_a)), self.v_a)  # (B, T, 1)
+        return torch.squeeze(e, -1)
+
+    def extra_repr(self) -> str:
+        features, units = self.W_a.shape
+        return (
+            f"features={features}, units={units}, "
             f"return_attention_scores={self.return_attention_scores}"
         )

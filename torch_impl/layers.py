@@ -98,6 +98,8 @@ def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:
     if kind.startswith("bidirectional"):
         yield "merge_mode", "concat"
         kind = kind.split()[1]
+    if kind == "attention":
+        yield "score", module.scoring
     if kind in ("layer_norm", "batch_norm"):
         yield "epsilon", module.eps
     if kind == "batch_norm":

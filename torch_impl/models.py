@@ -1,14 +1,15 @@
 """The networks, in PyTorch. Mirror: keras_impl/models.py."""
 
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from shared.config import ModelConfig, Setup, check_activation
+from shared.config import SETUPS, ModelConfig, Setup, check_activation
 from shared.weights import initial_weights
-from torch_impl.attention import Attention
+from torch_impl.attention import AdditiveAttention, Attention
 from torch_impl.rnn import SimpleRNN
 from torch_impl.weights import set_weights
 
@@ -79,17 +80,26 @@ def create_rnn_with_attention(
     input_shape,
     activation,
     *,
+    score="tanh",
+    temperature=False,
+    bias="per_step",
     unroll=False,
     second_bias=False,
     dtype=None,
 ) -> nn.Sequential:
     """A recurrent layer, attention over all its states, then a dense layer on the context.
 
-    Args, Shape, Raises: as `create_rnn`.
+    Args, Shape, Raises: as `create_rnn`; further
+        score, temperature, bias: of the attention; additive: that of AdditiveAttention.
     """
     recurrent_activation, dense_activation = check_activation(activation)
     time_steps, features = input_shape
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    if score == "additive":
+        attention = AdditiveAttention(hidden_units, dtype=dtype)
+    else:
+        options: Any = {"score": score, "temperature": temperature, "bias": bias}
+        attention = Attention(time_steps, hidden_units, **options, dtype=dtype)
     return Sequential(
         OrderedDict(
             rnn=SimpleRNN(
@@ -101,7 +111,7 @@ def create_rnn_with_attention(
                 second_bias=second_bias,
                 dtype=dtype,
             ),  # (B, T, H)
-            attention=Attention(time_steps, hidden_units, dtype=dtype),  # (B, H)
+            attention=attention,  # (B, H)
             dense=nn.Linear(hidden_units, dense_units, dtype=dtype),  # (B, D)
             activation=ACTIVATIONS[dense_activation](),
         )
@@ -117,8 +127,9 @@ def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> n
 
     Args:
         config: which network, how large.
-        setup: twin: one RNN bias, weights `initial_weights(config, seed)`.
-            native: as the framework comes: its own initialisers; in PyTorch two RNN biases.
+        setup: native: as the framework comes: its own initialisers; in PyTorch two RNN biases.
+            Else weights `initial_weights(config, seed, setup)`, and one RNN bias but for
+            second_bias.
         seed: decides the initial weights.
     """
     torch.manual_seed(seed)
@@ -127,11 +138,12 @@ def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> n
         config.dense_units,
         config.input_shape,
         config.activation,
-        second_bias=setup == "native",
+        second_bias="second_bias" in SETUPS[setup],
         dtype=config.dtype,
+        **config.options,
     )
-    if setup == "twin":
-        set_weights(model, initial_weights(config, seed))
+    if setup != "native":
+        set_weights(model, initial_weights(config, seed, setup))
     return model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from shared.config import OPTIMIZERS, TrainConfig
+from shared.config import OPTIMIZERS, SETUPS, TrainConfig
 from shared.weights import Weights, check_state
 from torch_impl.weights import read, write
 
@@ -23,14 +23,14 @@ MOMENTS = {
 def create_optimizer(model: nn.Module, config: TrainConfig) -> Any:
     """The optimizer that `config` names, for every trained weight of a network.
 
-    In the twin set-up its settings are Keras's. SGD has a momentum of 0.9.
+    Unless the set-up has PyTorch's own, its settings are Keras's. SGD has a momentum of 0.9.
     """
-    rate, twin = config.learning_rate, config.setup == "twin"
+    rate, like_keras = config.learning_rate, "optimizer" not in SETUPS[config.setup]
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if config.optimizer == "sgd":
         return torch.optim.SGD(trained, rate, momentum=0.9)
     if config.optimizer == "rmsprop":
-        settings: Any = {"alpha": 0.9, "eps": 1e-7} if twin else {}
+        settings: Any = {"alpha": 0.9, "eps": 1e-7} if like_keras else {}
         return torch.optim.RMSprop(trained, rate, **settings)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(trained, rate)
@@ -150,7 +150,7 @@ def step_table(
     """For each of some steps what `update` needs, (steps, 5); the learning rate is left to it."""
     found = {name: np.full(step.shape, float(optimizer.defaults.get(name, 0))) for name in TABLE}
     found["lr"] = np.ones(step.shape)
-    if config.setup == "twin":
+    if "optimizer" not in SETUPS[config.setup]:
         found |= keras_settings(step, config, dtype, 1.0)
     beta_1, beta_2 = optimizer.defaults.get("betas", (0, 0))
     found["weight_decay"] = found["weight_decay"] * found["lr"]

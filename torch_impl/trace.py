@@ -81,12 +81,12 @@ def _recorders(module: Any, first: str, last: str, begun: list[Any], found: dict
     if kind == "attention":
         score, attend = module.score, module.attend
 
-        def recorded_score(x):
-            found[f"{last}/e"] = e = score(x)
+        def recorded_score(x, query=None):
+            found[f"{last}/e"] = e = score(x, query)
             return e
 
-        def recorded_attend(x, mask=None):
-            context, alpha = attend(x, mask)
+        def recorded_attend(x, mask=None, query=None):
+            context, alpha = attend(x, mask, query)
             found[f"{last}/alpha"], found[f"{last}/context"] = alpha, context
             return context, alpha
 

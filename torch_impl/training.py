@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from shared.config import InputError, TrainConfig
+from shared.config import SETUPS, InputError, TrainConfig
 from shared.fibonacci import Data, batch_order
 from shared.results import FitResult, Snapshot
 from torch_impl.optimizer import create_optimizer, follow_keras, get_state, set_state
@@ -73,7 +73,7 @@ def fit(
             total = torch.zeros((), device=config.device)
             batches = torch.split(rows, config.batch_size)
             steps = range(step + 1, step + 1 + len(batches))
-            if config.setup == "twin":
+            if "optimizer" not in SETUPS[config.setup]:
                 steps = follow_keras(optimizer, steps, config, dtype)
             for step, batch in zip(steps, batches, strict=True):
                 optimizer.zero_grad()

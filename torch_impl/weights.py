@@ -82,8 +82,8 @@ def variables(model: nn.Module) -> dict[str, list[Variable]]:
         elif layer.kind == "embedding":
             found[f"{name}/embeddings"] = [Variable(module.weight)]
         elif layer.kind == "attention":
-            found[f"{name}/W"] = [Variable(module.W)]
-            found[f"{name}/b"] = [Variable(module.b)]
+            for own, parameter in module.named_parameters():
+                found[f"{name}/{own}"] = [Variable(parameter)]
         elif layer.kind in ("layer_norm", "batch_norm"):
             found[f"{name}/gamma"] = [Variable(module.weight)]
             found[f"{name}/beta"] = [Variable(module.bias)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.sheets import Table, print_table, wide_console
 from benchmarks.stopwatch.costs import by_block, failures, measured, ratios
 from benchmarks.stopwatch.gates import unfit
 from benchmarks.stopwatch.intervals import FEWEST, unpaired
@@ -13,8 +14,8 @@ from benchmarks.stopwatch.measuring import fastest
 from benchmarks.stopwatch.process import rule_of
 from benchmarks.stopwatch.records import Record, faults, read
 from benchmarks.stopwatch.steady import steady_after
-from benchmarks.stopwatch.tables import Table, shown
-from benchmarks.stopwatch.views import print_table, texts, wide_console
+from benchmarks.stopwatch.tables import shown
+from benchmarks.stopwatch.views import texts
 from shared.config import InputError
 
 

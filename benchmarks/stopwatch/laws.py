@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import nnls
 
+from benchmarks.sheets import Table, short
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.costs import by_block, measured, ratio
 from benchmarks.stopwatch.intervals import FEWEST, Interval, interval, widened
 from benchmarks.stopwatch.records import Record, grid_of
-from benchmarks.stopwatch.tables import Table, short, shown
+from benchmarks.stopwatch.tables import shown
 
 AXES = ("units", "batch_size", "time_steps")
 

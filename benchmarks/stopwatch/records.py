@@ -1,21 +1,19 @@
 """The record of a measurement: a folder with one line of JSON for every process.
 
-`plan.json`: machine, grid, seed; `samples.jsonl`: the lines. Every line carries a hash of itself
-and of the line before, so a line that was changed, removed or taken from elsewhere is seen.
+`plan.json`: machine, grid, seed; `samples.jsonl`: the lines, a chain of hashes that begins with the
+plan.
 """
 
-import dataclasses
-import hashlib
 import json
-import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.grid import Grid
+from shared.chain import WRONG, Chain, Line
 from shared.config import InputError
-from shared.results import finite, write_json
+from shared.results import write_json
 
 
 @dataclass
@@ -24,20 +22,17 @@ class Record:
 
     folder: Path
     plan: dict[str, Any]
-    lines: list[dict[str, Any]]
-    """The lines that are whole, one for each process, in the order of time."""
-
-    corrupt: list[str] = field(default_factory=list)
-    """What is wrong with which line."""
+    chain: Chain
+    """A line for each process, `cell` a Cell; the last one says how it ended."""
 
     torn: str = ""
-    """What was cut off or mended at the end, to go on."""
+    """What was cut off at the end, to go on."""
 
     def __post_init__(self) -> None:
-        self._by_cell: dict[Cell, list[dict[str, Any]]] = {}
+        self._by_cell: dict[Cell, list[Line]] = {}
         self._indexed = 0
 
-    def of(self, cell: Cell) -> list[dict[str, Any]]:
+    def of(self, cell: Cell) -> list[Line]:
         """The lines about a cell."""
         for line in self.lines[self._indexed :]:
             if "cell" in line:
@@ -46,26 +41,28 @@ class Record:
         return self._by_cell.get(cell, [])
 
     @property
-    def samples(self) -> list[dict[str, Any]]:
-        """The lines about processes; `cell` is a Cell."""
+    def lines(self) -> list[Line]:
+        """The lines that are whole, in the order of time."""
+        return self.chain.lines
+
+    @property
+    def corrupt(self) -> list[str]:
+        """What is wrong with which line."""
+        return self.chain.corrupt
+
+    @property
+    def samples(self) -> list[Line]:
+        """The lines about processes."""
         return [line for line in self.lines if "cell" in line]
 
     @property
-    def end(self) -> dict[str, Any] | None:
+    def end(self) -> Line | None:
         """The line that says how the measurement ended; None if it did not."""
         return next((line for line in reversed(self.lines) if "ended" in line), None)
 
-    def append(self, line: dict[str, Any]) -> None:
+    def append(self, line: Line) -> None:
         """Add a line, and see to it that it is on the disk."""
-        previous = self.lines[-1]["hash"] if self.lines else _fingerprint(self.plan)
-        line = finite(line | {"previous": previous})
-        line["hash"] = _hash(line)
-        text = json.dumps(line | _cell_as_dict(line), allow_nan=False)
-        with (self.folder / "samples.jsonl").open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.lines.append(line)
+        self.chain.append(line)
 
 
 def create(folder: Path, grid: Grid, machine: dict[str, Any], **options: Any) -> Record:
@@ -91,53 +88,29 @@ def read(folder: Path) -> Record:
     """
     try:
         plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        previous = _fingerprint(plan)
         cells = set(grid_of(plan).cells)
         needed = plan["machine"]["host"], plan["machine"]["versions"].items()
         needed += tuple(plan[name] for name in ("seed", "precision", "limit"))
         needed += plan["target"]["loss"], plan["target"]["epochs"]
         if not cells:
             raise ValueError("it has no cells")
-        content = _content(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+
+        def encode(line: Line) -> Line:
+            return line | {"cell": asdict(line["cell"])} if "cell" in line else line
+
+        def decode(line: Line) -> Line:
+            if "cell" not in line:
+                return line
+            cell = Cell(**line["cell"])
+            if cell not in cells:
+                raise ValueError("its cell is not one of the plan's")
+            return line | {"cell": cell}
+
+        return Record(folder, plan, Chain(folder / "samples.jsonl", plan, encode, decode))
+    except (OSError, *WRONG) as error:
         raise InputError(
             f"record must be a folder that twins bench made, got {str(folder)!r} ({error!r})"
         ) from error
-    record = Record(folder, plan, [])
-    for number, text in enumerate(content.split(b"\n"), 1):
-        if not text:
-            continue
-        try:
-            line = _line(text)
-            if "cell" in line and line["cell"] not in cells:
-                raise ValueError("its cell is not one of the plan's")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            record.corrupt.append(f"line {number}, left out: {str(error).splitlines()[0]}")
-            continue
-        if line["previous"] != previous:
-            record.corrupt.append(f"line {number}: does not follow the line before it")
-        previous = line["hash"]
-        record.lines.append(line)
-    return record
-
-
-def _content(folder: Path) -> bytes:
-    """All lines, as they are on the disk."""
-    path = folder / "samples.jsonl"
-    return path.read_bytes() if path.exists() else b""
-
-
-def _line(text: bytes) -> dict[str, Any]:
-    """One line, its cell a Cell.
-
-    Raises:
-        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is not as it was
-            written.
-    """
-    line = json.loads(text)
-    if line["hash"] != _hash(line) or text.decode() != json.dumps(line):  # a key may come twice
-        raise ValueError("its hash is not that of its content")
-    return line | {"cell": Cell(**line["cell"])} if "cell" in line else line
 
 
 def resume(folder: Path, machine: dict[str, Any]) -> Record:
@@ -149,10 +122,7 @@ def resume(folder: Path, machine: dict[str, Any]) -> Record:
         InputError: there is none, it was made elsewhere, or has other faults.
     """
     record = read(folder)
-    whole, _, torn = _content(folder).rpartition(b"\n")
-    number = (whole.count(b"\n") + 1 if whole else 0) + 1
-    faulty = [said for said in record.corrupt if not torn or f"line {number}," not in said]
-    if faulty:
+    if faulty := record.chain.faults():
         raise InputError(f"resume must be a record without faults, got {faulty[0]}")
     for name in SAME if not record.end else ():
         if record.plan["machine"].get(name) != machine.get(name):
@@ -160,16 +130,8 @@ def resume(folder: Path, machine: dict[str, Any]) -> Record:
                 f"resume must go on where the record was made: {name} was "
                 f"{record.plan['machine'].get(name)!r}, is {machine.get(name)!r}"
             )
-    if not torn:
-        return record
-    lines = [whole] if whole else []
-    if not record.corrupt:  # it lacks nothing but its end
-        lines.append(torn)
-    (folder / "samples.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
-    mended = read(folder)
-    if record.corrupt:
-        mended.torn = f"left out: line {number}, which a crash has torn"
-    return mended
+    torn = record.chain.mend()
+    return Record(folder, record.plan, record.chain, torn)
 
 
 SAME = ("processor", "cores", "system", "python", "versions", "driver", "commit", "host")
@@ -214,19 +176,3 @@ GIVE_UP = 2
 def given_up(lines: list[dict[str, Any]]) -> bool:
     """A cell with these lines is measured no more."""
     return len(lines) >= GIVE_UP and all(line["failed"] for line in lines[-GIVE_UP:])
-
-
-def _cell_as_dict(line: dict[str, Any]) -> dict[str, Any]:
-    """The line's cell as JSON holds it."""
-    return {"cell": asdict(line["cell"])} if dataclasses.is_dataclass(line.get("cell")) else {}
-
-
-def _hash(line: dict[str, Any]) -> str:
-    """Of all of a line but its hash."""
-    content = line | _cell_as_dict(line)
-    return _fingerprint({key: value for key, value in content.items() if key != "hash"})
-
-
-def _fingerprint(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

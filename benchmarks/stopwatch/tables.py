@@ -3,9 +3,10 @@
 import itertools
 import math
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from benchmarks.sheets import Table, short
 from benchmarks.stopwatch.cells import Setting
 from benchmarks.stopwatch.costs import (
     Line,
@@ -39,17 +40,6 @@ TUTORIAL = {
     "steps": 0,
 }
 TUTORIAL_EPOCHS = 30
-
-
-@dataclass(frozen=True)
-class Table:
-    """What stands above a table, its head, its lines."""
-
-    title: str
-    columns: tuple[str, ...]
-    lines: list[list[str]]
-    left: int = 2
-    """Columns that are text."""
 
 
 def tables(record: Record) -> list[Table]:
@@ -323,11 +313,6 @@ def shown(found: Interval) -> str:
     if not found.known:
         return short(found.median)
     return f"{short(found.median)} [{short(found.low)}, {short(found.high)}]"
-
-
-def short(value: float) -> str:
-    """Three digits."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def as_rows(record: Record) -> list[dict[str, Any]]:

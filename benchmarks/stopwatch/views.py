@@ -3,13 +3,10 @@
 import csv
 import io
 
-import rich.box
-from rich.console import Console
-from rich.table import Table as RichTable
-
+from benchmarks.sheets import as_markdown, print_table, wide_console
 from benchmarks.stopwatch.laws import law_tables
 from benchmarks.stopwatch.records import Record
-from benchmarks.stopwatch.tables import Table, as_rows, notes, tables
+from benchmarks.stopwatch.tables import as_rows, notes, tables
 from shared.results import write_text
 
 
@@ -22,22 +19,6 @@ def show(record: Record) -> None:
         console.print(note, markup=False, highlight=False)
     for said in record.corrupt:
         console.print(said, style="yellow", markup=False)
-
-
-def wide_console() -> Console:
-    """A console that holds the tables, on paper and in files too."""
-    return Console(width=max(210, Console().width))
-
-
-def print_table(console: Console, table: Table) -> None:
-    """Print one table."""
-    console.print(f"\n{table.title}", markup=False)
-    rich_table = RichTable(box=rich.box.SIMPLE, show_edge=False, pad_edge=False)
-    for i, column in enumerate(table.columns):
-        rich_table.add_column(column, justify="left" if i < table.left else "right")
-    for line in table.lines:
-        rich_table.add_row(*(text.replace("[", r"\[") for text in line))
-    console.print(rich_table)
 
 
 def save(record: Record) -> None:
@@ -61,12 +42,3 @@ def texts(record: Record) -> dict[str, str]:
     writer.writerows(rows)
     text = markdown + "".join(f"\n{note}\n" for note in notes(record))
     return {"tables.md": text, "cells.csv": file.getvalue()}
-
-
-def as_markdown(table: Table) -> str:
-    """A table as GitHub's Markdown."""
-    rule = ["---" if i < table.left else "---:" for i in range(len(table.columns))]
-    lines = [table.columns, rule, *table.lines]
-    return "".join(
-        "| " + " | ".join(text.replace("|", r"\|") for text in line) + " |\n" for line in lines
-    )

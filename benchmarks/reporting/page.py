@@ -1,0 +1,275 @@
+"""The page: sections from records, put into the template."""
+
+import base64
+import inspect
+import io
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, select_autoescape
+from matplotlib.figure import Figure
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from benchmarks import figures, scores
+from benchmarks.reporting.collect import Found
+from benchmarks.sheets import Table
+from benchmarks.stopwatch import plots as bench_plots
+from benchmarks.stopwatch.costs import measured
+from benchmarks.stopwatch.tables import notes as bench_notes
+from benchmarks.stopwatch.tables import tables as bench_tables
+from benchmarks.studies import plots as study_plots
+from benchmarks.studies.arms import label
+from benchmarks.studies.card import card
+from benchmarks.studies.records import Study
+from benchmarks.studies.tables import notes as study_notes
+from benchmarks.studies.tables import tables as study_tables
+from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
+from shared import reference
+from shared.config import MODELS, InputError
+from shared.results import write_text
+from shared.tasks import load_data
+
+ROOT = Path(__file__).parents[2]
+HERE = files("benchmarks.reporting")
+
+
+def write_page(path: Path, found: Found) -> None:
+    """Write the page, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    text = page(found)
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(f"out must be a file that can be written, got {str(path)!r}") from error
+
+
+def page(found: Found) -> str:
+    """The page as text."""
+    environment = Environment(autoescape=select_autoescape(default=True, default_for_string=True))
+    template = environment.from_string((HERE / "template.html").read_text(encoding="utf-8"))
+    return template.render(
+        style=(HERE / "style.css").read_text(encoding="utf-8") + code_style(),
+        script=(HERE / "script.js").read_text(encoding="utf-8"),
+        sections=[section for section in sections(found) if section],
+        attention=json.dumps(attention(found.study) if found.study else [], allow_nan=False),
+    )
+
+
+def sections(found: Found) -> list[dict[str, Any]]:
+    """What the page shows, in the order of reading."""
+    made: list[dict[str, Any]] = [side_by_side()]
+    if found.run:
+        made.append(run_section(found.run))
+    if found.check:
+        made.append(check_section(found.check))
+    if found.bench:
+        made.append(bench_section(found))
+    if found.study:
+        made += [
+            study_section(found.study),
+            attention_section(found.study),
+            card_section(found.study),
+        ]
+    return made
+
+
+def side_by_side() -> dict[str, Any]:
+    """The layer in both frameworks, from the sources."""
+    columns = []
+    for package, name in (("keras_impl", "Keras 3"), ("torch_impl", "PyTorch")):
+        source = (ROOT / package / "attention.py").read_text(encoding="utf-8")
+        columns.append({"title": f"{name}: {package}/attention.py", "code": coloured(source)})
+    return {
+        "id": "layer",
+        "title": "The layer, side by side",
+        "text": "One layer written twice, with the same names in the same order.",
+        "columns": columns,
+    }
+
+
+def run_section(record: dict[str, Any]) -> dict[str, Any]:
+    """A run of the tutorial in both frameworks."""
+    made = {"loss": figures.loss_figure, "attention": figures.attention_figure}
+    made["predictions"] = figures.prediction_figure
+    texts = {
+        "loss": "Training loss of every epoch, in both frameworks.",
+        "attention": "Attention weight of every time step over the test set, in both frameworks.",
+        "predictions": "Predicted against true test numbers, in both frameworks.",
+    }
+    drawn = {name: make(record) for name, make in made.items()}
+    columns = tuple(column.replace("\n", " ") for column in RESULT_COLUMNS)
+    results = Table("Results", columns, list(result_rows(record)))
+    return {
+        "id": "run",
+        "title": "The tutorial, trained in both",
+        "text": verdict(record),
+        "figures": [
+            {"source": as_source(figure), "alt": texts[name]}
+            for name, figure in drawn.items()
+            if figure is not None
+        ],
+        "tables": [as_table(results)],
+        "notes": [*difference_lines(record), conditions(record)],
+    }
+
+
+def check_section(certificate: dict[str, Any]) -> dict[str, Any]:
+    """The ladder's certificate."""
+    made = []
+    for dtype in dict.fromkeys(row["dtype"] for row in certificate["rows"]):
+        rows = [row for row in certificate["rows"] if row["dtype"] == dtype]
+        columns, lines = scores.scores(rows)
+        title = f"{dtype}: largest difference of any number, rung by rung"
+        made.append(as_table(Table(title, tuple(c.replace("\n", " ") for c in columns), lines, 1)))
+    curves = certificate["curves"]
+    return {
+        "id": "proof",
+        "title": "The proof that they are equal",
+        "text": scores.sentence(certificate),
+        "figures": [
+            {
+                "source": as_source(scores.growth_figure(curves)),
+                "alt": "How the largest difference of a weight grows with the training steps.",
+            }
+        ]
+        if curves
+        else [],
+        "tables": made,
+        "notes": [f"Commit {certificate['environment']['commit']}."],
+    }
+
+
+def bench_section(found: Found) -> dict[str, Any]:
+    """What training costs."""
+    record = found.bench
+    assert record is not None
+    drawn = {
+        "Cost of a training step by each twin and way to train, on a logarithmic axis.": (
+            bench_plots.steps_figure,
+            "ABCD",
+        ),
+        "Seconds of a training against its epochs, first call included.": (
+            bench_plots.break_even_figure,
+            "BC",
+        ),
+    }
+    made = []
+    for alt, (make, tiers) in drawn.items():
+        own = [c.setting for c in measured(record) if c.tier in tiers and not c.copy]
+        made += [{"source": as_source(make(record, own[0])), "alt": alt}] if own else []
+    return {
+        "id": "speed",
+        "title": "What training costs",
+        "text": "Every line is measured in processes of its own, block by block.",
+        "figures": made,
+        "tables": [as_table(table) for table in bench_tables(record)],
+        "notes": bench_notes(record),
+    }
+
+
+def study_section(study: Study) -> dict[str, Any]:
+    """Does attention help?"""
+    margin = 0.05
+    return {
+        "id": "study",
+        "title": "Does attention help?",
+        "text": "Every network from many starts. A cross is the tutorial's own figure, of one run.",
+        "figures": [
+            {
+                "source": as_source(study_plots.errors_figure(study)),
+                "alt": "Test errors of every start, an arm a row, with quantiles.",
+            },
+            {
+                "source": as_source(study_plots.loss_figure(study)),
+                "alt": "Training loss against epochs, median and middle half of the starts.",
+            },
+        ],
+        "tables": [as_table(table) for table in study_tables(study, margin)],
+        "notes": study_notes(study, margin),
+    }
+
+
+def attention_section(study: Study) -> dict[str, Any] | None:
+    """Attention weights of a start that one can choose."""
+    if not attention(study):
+        return None
+    return {
+        "id": "attention",
+        "title": "Where a start looks",
+        "text": "The weight of each time step, averaged over the test rows, of a start to choose.",
+        "chooser": True,
+    }
+
+
+def card_section(study: Study) -> dict[str, Any]:
+    """What the data are."""
+    config = study.arms[0].data_config
+    return {
+        "id": "data",
+        "title": "The data",
+        "text": "What is in the rows, what they are worth without a network, what the split does.",
+        "tables": [as_table(table) for table in card(config)],
+    }
+
+
+def attention(study: Study) -> list[dict[str, Any]]:
+    """Arms with attention, and alpha (T,) of each start whose weights were kept."""
+    found = []
+    for arm in study.arms:
+        if "attention" not in MODELS[arm.model]:
+            continue
+        data, starts = load_data(arm.data_config), []
+        for rate in study.rates:
+            for start in study.starts(arm, rate):
+                if "weights" in start and start["test_mse"] is not None:
+                    weights = {n: np.array(w, arm.dtype) for n, w in start["weights"].items()}
+                    alpha = reference.forward(arm.model_config, weights, data.test_x)
+                    mean = alpha["attention/alpha"].mean(axis=0)
+                    name = f"seed {start['seed']}" + f", rate {rate:g}" * (len(study.rates) > 1)
+                    error = start["test_mse"]
+                    starts.append(
+                        {"name": name, "error": error, "alpha": [round(float(a), 5) for a in mean]}
+                    )
+        if starts:
+            found.append({"name": label(arm, study.arms), "starts": starts})
+    return found
+
+
+def as_table(table: Table) -> dict[str, Any]:
+    """A table for the template."""
+    return {
+        "title": table.title,
+        "columns": table.columns,
+        "lines": table.lines,
+        "left": table.left,
+    }
+
+
+def as_source(figure: Figure) -> str:
+    """A figure as the source of an image, with no address outside of the page."""
+    import matplotlib
+
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "attention-twins", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def coloured(source: str) -> str:
+    """Python as HTML."""
+    return highlight(inspect.cleandoc(source), PythonLexer(), HtmlFormatter(cssclass="code"))
+
+
+def code_style() -> str:
+    """Colours of code, on light and on dark."""
+    light = HtmlFormatter(style="default").get_style_defs(".code")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".code")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"

@@ -1,0 +1,260 @@
+"""The tables of a study, computed from its record."""
+
+import csv
+import io
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.sheets import Table, as_markdown, print_table, short, wide_console
+from benchmarks.studies.arms import Arm, label
+from benchmarks.studies.records import Study
+from benchmarks.studies.summary import (
+    Estimate,
+    epochs_to,
+    equivalence,
+    median_ratio,
+    place_of,
+    probability_better,
+    quantiles,
+    share,
+)
+from shared.baselines import baselines
+from shared.config import MODELS
+from shared.results import write_text
+from shared.tasks import load_data
+
+TUTORIAL = {
+    "rnn": {"train": 5.631e-5, "test": 2.623e-5},
+    "rnn_with_attention": {"train": 5.351e-5, "test": 9.053e-6},
+}
+"""The tutorial's own figures, of one run each."""
+
+
+def tables(study: Study, margin: float) -> list[Table]:
+    """All that a study has to say, in the order of reading."""
+    found = [
+        _errors(study),
+        _attention(study),
+        _setups(study),
+        _twins(study, margin),
+        _tutorials(study),
+        _rates(study),
+    ]
+    return [table for table in found if table.lines]
+
+
+def notes(study: Study, margin: float) -> list[str]:
+    """What must be said under the tables."""
+    arm, environment = study.arms[0], study.plan["environment"]
+    data = arm.data_config
+    versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items() if v)
+    return [
+        f"Data: {data.data}, {data.rows:,} rows of {data.time_steps} steps; {arm.epochs} epochs, "
+        f"batch size {arm.batch_size}, {arm.units} units, {arm.dtype}. "
+        f"n = {study.plan['starts']:,} starts of each.",
+        "In brackets 95 % intervals: exact for shares, else by a bootstrap of starts, paired where "
+        "two arms begin from the same weights. Errors are mean squared errors on the test set.",
+        f"{environment['processor']}, {environment['cores']} cores; {versions}; "
+        f"commit {environment['commit']}.",
+    ]
+
+
+def best_rate(study: Study, arm: Arm) -> float:
+    """The learning rate with the smallest median training error."""
+
+    def median(rate: float) -> float:
+        errors = [*study.errors(arm, rate, "train").values()]
+        return float(np.median(errors)) if errors else math.inf
+
+    return min(study.rates, key=median)
+
+
+def of(study: Study, arm: Arm, side: str = "test") -> dict[int, float]:
+    """Errors at an arm's best learning rate."""
+    return study.errors(arm, best_rate(study, arm), side)
+
+
+def _errors(study: Study) -> Table:
+    columns = (
+        "arm",
+        "train, median",
+        *("test, 5 %", "25 %", "median", "75 %", "95 %"),
+        "worse than persistence",
+        "than the training mean",
+        "no number",
+        "epochs to persistence, median",
+        "n",
+    )
+    lines = []
+    for arm in study.arms:
+        test, train = [*of(study, arm).values()], [*of(study, arm, "train").values()]
+        if not test:
+            continue
+        simple = baselines(load_data(arm.data_config))
+        losses = [start["loss"] for start in study.starts(arm, best_rate(study, arm))]
+        epochs = float(np.median(epochs_to(losses, simple["persistence"]["train"])))
+        lines.append(
+            [
+                label(arm, study.arms),
+                f"{np.median(train):.2e}",
+                *(f"{value:.2e}" for value in quantiles(test)),
+                percent(share(test, simple["persistence"]["test"])),
+                percent(share(test, simple["training mean"]["test"])),
+                str(sum(not math.isfinite(error) for error in test)),
+                f"{epochs:g}" if math.isfinite(epochs) else "never",
+                str(len(test)),
+            ]
+        )
+    return Table("Errors", columns, lines, left=1)
+
+
+def _attention(study: Study) -> Table:
+    """With attention against without, all else equal."""
+    columns = ("arm", "P(attention better)", "median error, times that without", "so")
+    lines = []
+    for arm in study.arms:
+        others = (o for o in study.arms if "attention" not in MODELS[o.model])
+        other = next((o for o in others if _same(arm, o, "model", "variant")), None)
+        if "attention" in MODELS[arm.model] and other:
+            lines += _against(study, arm, other)
+    return Table("Attention against none", columns, lines, left=1)
+
+
+def _setups(study: Study) -> Table:
+    """Each set-up against the twins', all else equal."""
+    columns = ("arm", "P(better than in the twin set-up)", "median error, times as large", "so")
+    lines = []
+    for arm in study.arms:
+        other = next((o for o in study.arms if _same(arm, o, "setup") and o.setup == "twin"), None)
+        if arm.setup != "twin" and other:
+            lines += _against(study, arm, other)
+    return Table("Set-ups", columns, lines, left=1)
+
+
+def _twins(study: Study, margin: float) -> Table:
+    """Two twins on the same starts, where the set-up gives both the same."""
+    columns = (
+        "one",
+        "the other",
+        f"starts within {margin:.0%}",
+        "largest difference",
+        "p of a difference beyond",
+        "so",
+    )
+    lines = []
+    for one, other in itertools.combinations(study.arms, 2):
+        if _same(one, other, "twin") and one.setup in ("twin", "initializers", "bias_start"):
+            errors = of(study, one), of(study, other)
+            if errors[0].keys() & errors[1].keys():
+                found = equivalence(*errors, margin)
+                so = "equivalent" if found.shown else "equivalence is not shown"
+                numbers = [f"{found.within:.1%}", f"{found.largest:.2g}", f"{found.p:.2g}"]
+                lines.append([label(one, study.arms), other.twin, *numbers, so])
+    return Table("Twins on the same starts", columns, lines, left=2)
+
+
+def _tutorials(study: Study) -> Table:
+    """Where the tutorial's own figures fall."""
+    columns = (
+        "arm",
+        "tutorial's train error",
+        "starts below",
+        "tutorial's test error",
+        "starts below ",
+    )
+    lines = []
+    for arm in study.arms:
+        plain = arm.variant == "tutorial" and (arm.data, arm.split, arm.units) == (
+            "fibonacci",
+            13,
+            2,
+        )
+        if plain and arm.model in TUTORIAL and of(study, arm):
+            cells = []
+            for side, value in TUTORIAL[arm.model].items():
+                below = place_of(value, [*of(study, arm, side).values()])
+                cells += [f"{value:.3e}", f"{below:.0%}"]
+            lines.append([label(arm, study.arms), *cells])
+    return Table("The tutorial's own figures", columns, lines, left=1)
+
+
+def _rates(study: Study) -> Table:
+    """Learning rates; the best by the training error."""
+    columns = ("arm", "learning rate", "train, median", "test, median", "best")
+    lines = []
+    for arm in study.arms if len(study.rates) > 1 else ():
+        for rate in (rate for rate in study.rates if study.errors(arm, rate)):
+            sides = [
+                np.median([*study.errors(arm, rate, side).values()]) for side in ("train", "test")
+            ]
+            best = "best" if rate == best_rate(study, arm) else ""
+            lines.append([label(arm, study.arms), f"{rate:g}", *(f"{x:.2e}" for x in sides), best])
+    return Table("Learning rates", columns, lines, left=1)
+
+
+def _same(one: Arm, other: Arm, *but: str) -> bool:
+    """Two arms that differ in some fields at most, and are not one."""
+    return one != other and all(
+        value == getattr(other, name) for name, value in vars(one).items() if name not in but
+    )
+
+
+def _against(study: Study, arm: Arm, other: Arm) -> Iterator[list[str]]:
+    """A line with P(better), ratio of medians and verdict, if both were trained."""
+    errors = of(study, arm), of(study, other)
+    if errors[0].keys() & errors[1].keys():
+        better = probability_better(*errors)
+        so = "better" if better.value > 0.5 else "worse"
+        if not (better.low > 0.5 or better.high < 0.5):
+            so = "no difference shown"
+        yield [label(arm, study.arms), bracketed(better), bracketed(median_ratio(*errors)), so]
+
+
+def bracketed(found: Estimate) -> str:
+    """A value with its interval."""
+    if math.isnan(found.low):
+        return short(found.value)
+    return f"{short(found.value)} [{short(found.low)}, {short(found.high)}]"
+
+
+def percent(found: Estimate) -> str:
+    """A share with its interval."""
+    return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"
+
+
+def show(study: Study, margin: float) -> None:
+    """Print every table."""
+    console = wide_console()
+    for table in tables(study, margin):
+        print_table(console, table)
+    for note in notes(study, margin):
+        console.print(note, markup=False, highlight=False)
+    for said in study.chain.corrupt:
+        console.print(said, style="yellow", markup=False)
+
+
+def save(study: Study, margin: float) -> None:
+    """Write tables.md, starts.csv and the figures into the record's folder."""
+    from benchmarks.studies.plots import save_figures
+
+    parts = [f"### {table.title}\n\n{as_markdown(table)}" for table in tables(study, margin)]
+    text = "\n".join(parts) + "".join(f"\n{note}\n" for note in notes(study, margin))
+    write_text(study.folder / "tables.md", text)
+    write_text(study.folder / "starts.csv", as_csv(study))
+    save_figures(study)
+
+
+def as_csv(study: Study) -> str:
+    """A row for each training."""
+    file = io.StringIO()
+    names = [*vars(study.arms[0]), "seed", "learning_rate", "train_mse", "test_mse"]
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    for arm in study.arms:
+        for rate in study.rates:
+            for start in study.starts(arm, rate):
+                writer.writerow(vars(arm) | {name: start[name] for name in names[-4:]})
+    return file.getvalue()
