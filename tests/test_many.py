@@ -47,7 +47,8 @@ if not SLOW:
 def test_every_start_is_as_fit_makes_it(twin, model, dtype, setup):
     tolerance = {"float64": 1e-14, "float32": 2e-6}[dtype]
     config = TrainConfig(**vars(CONFIG) | {"setup": setup})
-    many = train_many(twin, model, dtype, config)
+    start = random_weights if setup == "twin" else None
+    many = train_many(twin, model, dtype, config, start=start)
     assert many.seeds == SEEDS and many.learning_rates == RATES
     assert many.loss.shape == (3, 4) and (many.loss[:, -1] < many.loss[:, 0]).all()
     assert many.compile_seconds > 0 and len(many.seconds) == 4
