@@ -18,12 +18,12 @@ from benchmarks.stopwatch import costs, gates
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.machine import Watch, host
 from benchmarks.stopwatch.process import measure, variables
-from benchmarks.stopwatch.records import Record, given_up, grid_of, read
+from benchmarks.stopwatch.records import Record, given_up, grid_of, read, spoiled
 from benchmarks.stopwatch.views import save, show
 from shared.config import InputError
 
 TRIES = 3
-"""How often a cell is measured in a block, as long as the machine is busy with something else."""
+"""How often a cell is measured in a block, as long as something spoils it."""
 
 
 class Measurement:
@@ -115,10 +115,10 @@ class Measurement:
         return cell.key not in self._wide() or given_up(self.record.of(cell))
 
     def _done(self, block: int, cell: Cell) -> bool:
-        """There is a line about it, not on a busy machine; or there are too many of others."""
+        """There is a line about it that is not spoiled, or there are too many of others."""
         lines = self.record.of(cell)
         here = [line for line in lines if line["block"] == block]
-        calm = any(not line["machine"]["busy"] for line in here)
+        calm = any(not spoiled(line) for line in here)
         return calm or len(here) >= TRIES or given_up(lines)
 
     def _measure(self, block: int, cell: Cell, caches: Path) -> None:

@@ -157,7 +157,7 @@ def faults(record: Record) -> list[str]:
         if place in calm:
             found.append(f"block {place[0]} has this cell twice: {place[1]}")
         seen.add(place)
-        if not line["machine"]["busy"]:
+        if not spoiled(line):
             calm.add(place)
         if line["host"] != record.plan["machine"]["host"]:
             found.append(f"block {place[0]} was measured on another machine: {place[1]}")
@@ -167,6 +167,11 @@ def faults(record: Record) -> list[str]:
         if missing and not given_up(record.of(cell)):
             found.append(f"block {missing[0]} lacks a cell: {cell.key}")
     return found
+
+
+def spoiled(line: Line) -> bool:
+    """The machine was busy, or training was not steady: another try may succeed."""
+    return bool(line["machine"]["busy"]) or line["failed"].startswith("not steady")
 
 
 GIVE_UP = 2
