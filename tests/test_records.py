@@ -54,11 +54,7 @@ def test_every_line_is_on_disk_at_once(tmp_path):
     ("spoil", "message"),
     [
         (lambda text: text[:-9], "Unterminated"),
-        (lambda text: "no json", "Expecting value"),
-        (lambda text: "[]", "indices must be"),
-        (lambda text: "[" * 100_000, "recursion"),
         (lambda text: text.replace('"load": 0.1', '"load": 0.0'), "not that of its content"),
-        (lambda text: text.replace("{", '{"seconds": [1e-7], ', 1), "not that of its content"),
     ],
 )
 def test_corrupt_lines_are_named_and_left_out(tmp_path, capsys, spoil, message):

@@ -179,3 +179,13 @@ def test_native_set_up_differs(tmp_path):
     record = read(tmp_path / "out")
     assert [fit["parameters"] for fit in record["fits"]] == [11, 13, 33, 35]
     assert min(record["weight_difference"].values()) > 0.01
+
+
+def test_other_data_is_not_compared_with_the_tutorials_figures(tmp_path, capsys):
+    options = ["--data", "addition", "--twin", "torch", "--model", "rnn", "--numbers", "60"]
+    out = tmp_path / "out"
+    assert main(["run", *options, "--epochs", "2", "--fit", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "tutorial's own" not in printed and "persistence" in printed
+    record = json.loads((out / "record.json").read_text())
+    assert record["data"]["data"] == "addition" and record["models"][0]["features"] == 2

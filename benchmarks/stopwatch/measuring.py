@@ -51,6 +51,7 @@ class Measurement:
             with FileLock(folder / ".lock", blocking=False), tempfile.TemporaryDirectory() as own:
                 if not self.record.end:
                     self._blocks(Path(own))
+                (folder / ".lock").unlink()
         except Timeout as error:
             raise InputError(f"record must not be measured twice at once: {folder}") from error
         except (KeyboardInterrupt, OSError) as error:
@@ -60,7 +61,6 @@ class Measurement:
             self._say("Interrupted." if stopped else f"Stopped: {error}")
             if not self.record.end:
                 self._say(f"Go on with: twins bench --resume {folder}")
-        (folder / ".lock").unlink(missing_ok=True)
         if self.record.samples:
             save(self.record)
             show(self.record)

@@ -7,7 +7,8 @@ from benchmarks.figures import save_figure
 from benchmarks.studies.arms import label
 from benchmarks.studies.records import Study
 from benchmarks.studies.summary import QUANTILES
-from benchmarks.studies.tables import TUTORIAL, best_rate, of
+from benchmarks.studies.tables import best_rate, of
+from benchmarks.tables import TUTORIAL
 from shared.baselines import baselines
 from shared.config import MODELS
 from shared.tasks import load_data
@@ -40,7 +41,7 @@ def errors_figure(study: Study) -> Figure:
         axes.plot(middle, row, "o", ms=5, mfc="white", mec="0.15")
         own = TUTORIAL.get(arm.model) if arm.data == "fibonacci" else None
         if own:
-            axes.plot(own["test"], row, "x", color="0", ms=7)
+            axes.plot(own["test_mse"], row, "x", color="0", ms=7)
     simple = baselines(load_data(arms[0].data_config))
     for (name, sides), style in zip(simple.items(), ("-", "--", ":", "-."), strict=True):
         if sides["test"] > 1e-12:

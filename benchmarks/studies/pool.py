@@ -31,7 +31,7 @@ def compute(
         ChunkError: a chunk cannot be trained.
         TerminatedWorkerError: workers are killed again and again.
     """
-    left, tries = {chunk: None for chunk in chunks}, TRIES
+    left, tries = [*chunks], TRIES
     while left:
         try:
             with _backend(scheduler):
@@ -41,7 +41,7 @@ def compute(
                     for chunk, result in results:
                         tries = TRIES
                         yield chunk, result
-                        left = {other: None for other in left if other != chunk}
+                        left = [other for other in left if other != chunk]
         except TerminatedWorkerError:
             tries -= 1
             if not tries:
