@@ -28,7 +28,7 @@ readme: $(READY)  ## train anew what the README shows, and write it into the REA
 	rm -rf results/run-readme-*
 	$(BIN)/twins run --out results/run-readme-float32
 	$(BIN)/twins run --out results/run-readme-float64 --dtype float64
-	rm -rf results/tutorial-float32 results/tutorial-float64
+	rm -rf results/tutorial-float32 results/tutorial-float64 results/run-readme-*/report.html
 	mv results/run-readme-float32 results/tutorial-float32
 	mv results/run-readme-float64 results/tutorial-float64
 	$(BIN)/python -m benchmarks.readme

@@ -142,6 +142,44 @@ def defined(case: Case) -> Traces:
     }
 
 
+CHANGE = 1e-8
+"""By how much every number is changed, relatively, to see what that does."""
+
+
+def moved(case: Case) -> dict[tuple[Place, str], float]:
+    """(place, gradient) → how far it moves for each relative change of all weights and rows.
+
+    Relative to its largest value, the largest of four draws of signs. Where a gradient is a sum
+    over time steps that cancel, its own size says nothing of its rounding; this does, for a correct
+    computation is the exact one of numbers that differ by a rounding.
+
+    References:
+        Higham 2002, "Accuracy and stability of numerical algorithms", section 1.6.
+    """
+    config, data, mask = case.small, *case.rows()
+    numbers = {"x": data.train_x[:BATCH], "y": data.train_y[:BATCH], **case.start(case.small)}
+    assert mask is not None
+    found: dict[tuple[Place, str], float] = {}
+
+    def gradients(numbers: Trace, steps: np.ndarray | None) -> Trace:
+        weights = {name: array for name, array in numbers.items() if name not in "xy"}
+        return reference.gradients(config, weights, numbers["x"], numbers["y"], steps)
+
+    for place, steps in ((Place("gradients", 1), None), (Place("mask", 1), mask[:BATCH])):
+        exact, generator = gradients(numbers, steps), np.random.default_rng(0)
+        for _ in range(4):
+            near = {
+                name: array * (1 + CHANGE * generator.choice([-1, 1], array.shape))
+                for name, array in numbers.items()
+            }
+            slopes = gradients(near, steps)
+            for name, array in exact.items():
+                move = abs(slopes[name] - array).max() / (CHANGE * (abs(array).max() or 1))
+                key = place, f"gradient/{name}"
+                found[key] = max(found.get(key, 0.0), float(move))
+    return found
+
+
 def rmsprop_on_paper(traces: Traces) -> Traces:
     """PyTorch's traces, with the first step of RMSprop as Keras would have taken it.
 
@@ -155,6 +193,6 @@ def rmsprop_on_paper(traces: Traces) -> Traces:
         if f"v/{name}" in after and name in after:
             old, v = weights.astype(np.float64), after[f"v/{name}"].astype(np.float64)
             ratio = (np.sqrt(v) + 1e-7) / np.sqrt(v + 1e-7)
-            moved = (old - after[name]) * ratio
-            after[name] = (old - moved).astype(weights.dtype)
+            step = (old - after[name]) * ratio
+            after[name] = (old - step).astype(weights.dtype)
     return traces | {place: after}

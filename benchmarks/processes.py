@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,29 @@ def no_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def held_interrupt() -> Iterator[None]:
+    """Ctrl-C waits until this is over; a process that is started meanwhile never sees it."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        with no_interrupt():
+            yield
+        return
+    resource_tracker.ensure_running()  # which would unblock SIGINT, were it started meanwhile
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda n, _: held.append(n)) for number in numbers]
+    # The mask is for the child, which inherits it; here other threads take the signal all the same.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
 class Workers:
     """A process for every name, each running `function(send, receive, *arguments)`.
 
@@ -117,11 +141,11 @@ class Workers:
         # Both inherited: a script's own imports come before _work; Ctrl-C reaches all of them, and
         # only the parent is to act on it.
         variables = framework_environment(config) | (environment or {})
-        with patch.dict(os.environ, variables), no_interrupt():
+        with patch.dict(os.environ, variables), held_interrupt():
             process.start()
-        theirs.close()
-        self._processes[name] = process
-        self._connections[ours] = name
+            theirs.close()
+            self._processes[name] = process
+            self._connections[ours] = name
 
     def _log(self, name: str) -> Path:
         """Where a process's own output goes: chatter, and what explains a crash."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from shared.config import InputError
 
 
@@ -25,12 +27,13 @@ class Report:
         if not self.results.is_dir():
             raise InputError(f"results must be a folder, got {str(self.results)!r}")
 
-        from benchmarks.reporting.collect import collect  # only now: what they import takes seconds
-        from benchmarks.reporting.page import write_page
+        with Console(stderr=True).status("Writing the report …"):
+            from benchmarks.reporting.collect import collect  # only now: it takes seconds
+            from benchmarks.reporting.page import write_page
 
-        found = collect(self.results)
-        if not found:
-            raise InputError(f"results must hold a record, got {str(self.results)!r}")
-        write_page(self.out, found)
-        print(self.out)
+            found = collect(self.results)
+            if not found:
+                raise InputError(f"results must hold a record, got {str(self.results)!r}")
+            write_page(self.out, found)
+        print(f"Report: {self.out}")
         return 0

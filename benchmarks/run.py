@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from rich.console import Console
 
+from benchmarks.report import Report
 from shared.config import MODELS, DataConfig, InputError, ModelConfig, TrainConfig, check_choice
 
 
@@ -35,7 +37,8 @@ class Run:
     """Start from this weight file (safetensors) instead of fresh weights; it names its network."""
 
     out: Path | None = None
-    """New folder for record, weights and figures; results/run-<time> if not given."""
+    """New folder for record, weights, figures and report; results/run-<time> if not given, and the
+    report then holds the other records in results, too."""
 
     def __call__(self) -> int:
         """Train, show and keep everything; the exit code.
@@ -71,7 +74,14 @@ class Run:
 
         twins = ["keras", "torch"] if self.twin == "both" else [self.twin]
         way = "fit" if self.fit else "fit_compiled"
-        return Session(self.data, models, self.train, out, way).run(twins, start)
+        code = Session(self.data, models, self.train, out, way).run(twins, start)
+        if code == 0:
+            try:
+                Report(results=out if self.out else out.parent, out=out / "report.html")()
+            except Exception as error:  # whatever an odd record beside this one may do to it
+                said = f"no report: {type(error).__name__}: {error}"
+                Console(stderr=True).print(said, style="yellow", markup=False, soft_wrap=True)
+        return code
 
 
 def check_same_network(path: Path, saved: ModelConfig, wanted: ModelConfig) -> None:

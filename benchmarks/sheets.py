@@ -1,5 +1,6 @@
 """Tables as people see them: in the terminal, and in Markdown."""
 
+import math
 from dataclasses import dataclass
 
 import rich.box
@@ -35,14 +36,22 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def as_markdown(table: Table) -> str:
-    """A table as GitHub's Markdown."""
+    """A table as GitHub's Markdown, on lines of its own."""
     rule = ["---" if i < table.left else "---:" for i in range(len(table.columns))]
-    lines = [table.columns, rule, *table.lines]
-    return "".join(
-        "| " + " | ".join(text.replace("|", r"\|") for text in line) + " |\n" for line in lines
+    titles = [column.replace("/\n", "/").replace("\n", " ") for column in table.columns]
+    return "\n".join(
+        "| " + " | ".join(text.replace("|", r"\|") for text in line) + " |"
+        for line in (titles, rule, *table.lines)
     )
 
 
 def short(value: float) -> str:
     """Three digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def bracketed(value: float, low: float, high: float) -> str:
+    """A value with its interval; alone where the interval is not known (NaN)."""
+    if math.isnan(low):
+        return short(value)
+    return f"{short(value)} [{short(low)}, {short(high)}]"

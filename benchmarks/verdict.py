@@ -59,7 +59,7 @@ class Verdict:
         actual: Traces,
         desired: Traces,
         own: dict[Any, float],
-        derived: bool = False,
+        least: dict[Any, float] | None = None,
         expected: Iterable[Place] = (),
     ) -> None:
         """Compare two sets of traces; a place that only one of them has is a failure.
@@ -69,7 +69,7 @@ class Verdict:
             actual: what the twin computed.
             desired: what it should be.
             own: (place, tensor) → the twin's own float32 error.
-            derived: widen a gate to HEADROOM times that error, scaled to the type.
+            least: (place, tensor) → a limit, as its gate counts, that the gate is not below.
             expected: places that both must have.
         """
         dtype, parted, curve = pair["dtype"], False, {}
@@ -77,11 +77,9 @@ class Verdict:
 
         def limit(place: Place, name: str) -> Gate | None:
             found = judge(place, name, dtype)
-            error = own.get((place, name)) if derived else None
-            if found is None or error is None or not np.isfinite(error) or not found.limit:
+            if found is None or not found.limit:
                 return found
-            scale = 1.0 if dtype == "float32" else np.finfo("float64").eps / np.finfo("float32").eps
-            return replace(found, limit=max(found.limit, HEADROOM * error * float(scale)))
+            return replace(found, limit=max(found.limit, (least or {}).get((place, name), 0.0)))
 
         before = 0
         for place in dict.fromkeys([*desired, *actual, *expected]):
@@ -159,6 +157,17 @@ def judge(place: Place, name: str, dtype: str) -> Gate | None:
     if name.startswith("gradient/"):
         return gate("gradients", dtype)
     return gate(place.rung, dtype, place.step)
+
+
+def from_float32(errors: dict[Any, float], dtype: str) -> dict[Any, float]:
+    """Limits for a type from twins' own float32 errors: HEADROOM times them, scaled to the type."""
+    scale = float(np.finfo(dtype).eps / np.finfo("float32").eps)
+    return {key: HEADROOM * e * scale for key, e in errors.items() if np.isfinite(e)}
+
+
+def from_rounding(moves: dict[Any, float], dtype: str) -> dict[Any, float]:
+    """Limits for a type from what a relative change of every number does: HEADROOM roundings."""
+    return {key: HEADROOM * move * float(np.finfo(dtype).eps) / 2 for key, move in moves.items()}
 
 
 def own_errors(single: Traces, double: Traces) -> dict[Any, float]:

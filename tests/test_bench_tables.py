@@ -13,7 +13,7 @@ from benchmarks.stopwatch import laws, plots, views
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.costs import failures, ratios
 from benchmarks.stopwatch.intervals import interval
-from benchmarks.stopwatch.tables import shown, tables
+from benchmarks.stopwatch.tables import tables
 
 BUSY = {"load": 3.0, "others": 0.9, "steal": 0.0, "mhz": 2000, "busy": "others used 0.90 cores"}
 
@@ -288,5 +288,5 @@ def test_markdown_has_a_line_for_each_row(tmp_path):
 
 
 def test_numbers_are_shown_with_three_digits():
-    assert shown(interval([1234.5] * 5)) == "1,234 [1,234, 1,234]"
-    assert shown(interval([0.012345] * 3)) == "0.0123"
+    assert str(interval([1234.5] * 5)) == "1,234 [1,234, 1,234]"
+    assert str(interval([0.012345] * 3)) == "0.0123"

@@ -14,6 +14,7 @@ MAY_NOT_IMPORT = {
     "keras_impl": {"torch_impl", "benchmarks"},
     "torch_impl": {"keras_impl", "benchmarks", "keras", "tensorflow", "jax"},
     "benchmarks": FRAMEWORKS,
+    "benchmarks/documents": FRAMEWORKS,
     "benchmarks/reporting": FRAMEWORKS,
     "benchmarks/stopwatch": FRAMEWORKS,
     "benchmarks/studies": FRAMEWORKS,

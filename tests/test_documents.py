@@ -4,8 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+from synthetic import FAST, OTHER, PLAIN, record_of
+
 from benchmarks.check import TUTORIAL_STEPS
-from benchmarks.readme import BENCH, CHECK, code_lines, filled_documents
+from benchmarks.documents.certificates import CHECK
+from benchmarks.documents.sources import code_lines
+from benchmarks.documents.speed import AGAIN, BENCH, LEDGER, again_block
+from benchmarks.readme import filled_documents
 from benchmarks.stopwatch.checking import verify
 from benchmarks.stopwatch.costs import failures, lines_of
 from benchmarks.stopwatch.grid import GRIDS, load_grid
@@ -67,15 +73,33 @@ def test_every_difference_names_a_test_that_exists():
         assert f"def {match[2]}(" in (ROOT / "tests" / match[1]).read_text(), row
 
 
-def test_costs_are_whole_and_of_a_commit(capsys):
-    record = read(ROOT / BENCH)
-    assert verify(ROOT / BENCH) == 0, capsys.readouterr().out
-    assert set(grid_of(record.plan).cells) == set(load_grid(GRIDS / "default.toml").cells)
+@pytest.mark.parametrize(
+    ("folder", "grid"),
+    [(BENCH, "default"), (AGAIN, "default"), (LEDGER, "ledger")],
+)
+def test_costs_are_whole_and_of_a_commit(folder, grid, capsys):
+    record = read(ROOT / folder)
+    assert verify(ROOT / folder) == 0, capsys.readouterr().out
+    assert set(grid_of(record.plan).cells) == set(load_grid(GRIDS / f"{grid}.toml").cells)
     commit = record.plan["machine"]["commit"]
     assert commit and "dirty" not in commit
+
+
+def test_every_cell_of_the_table_is_measured():
+    record = read(ROOT / BENCH)
     assert not failures(record)
     for cell in grid_of(record.plan).cells:
         assert len(lines_of(record, cell)) >= 3, cell
+
+
+def test_what_came_out_again_is_counted(tmp_path):
+    times = {PLAIN: [100.0] * 5, FAST: [10.0] * 5, OTHER: [50.0] * 5}
+    one = record_of(tmp_path / "one", times)
+    other = record_of(tmp_path / "other", times | {FAST: [11.0] * 5})
+    said = again_block(one, other)
+    assert "of 2 ratios whose intervals are known both times, 1 have" in said
+    assert "of 2 ratios, 1 came out within 5% of the first" in said
+    assert "2 have intervals that overlap; of 2 ratios, 2 came" in again_block(one, one)
 
 
 def test_code_is_counted_without_docstrings_comments_and_blank_lines(tmp_path):

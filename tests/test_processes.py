@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import SpawnProcess
 
 import psutil
 import pytest
@@ -84,6 +85,25 @@ def test_no_worker_outlives_the_block():
         raise KeyboardInterrupt
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_interrupt_while_a_worker_is_started_comes_after_it(monkeypatch):
+    original = SpawnProcess.start
+
+    def start(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        original(self)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(SpawnProcess, "start", start, raising=False)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), Workers() as workers:
+            workers.start("sleeper", CONFIG, sleep)
+            raise AssertionError("Ctrl-C was lost")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not workers._processes["sleeper"].is_alive()
 
 
 def test_worker_killed_before_it_does_anything_is_told():

@@ -46,6 +46,7 @@ def test_keeps_record_weights_and_figures(finished):
         "predictions.png",
         "predictions.svg",
         "record.json",
+        "report.html",
         "weights/keras-rnn.safetensors",
         "weights/keras-rnn_with_attention.safetensors",
         "weights/torch-rnn.safetensors",

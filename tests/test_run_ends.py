@@ -154,11 +154,11 @@ def workers_of(parent):
     return count
 
 
-@pytest.mark.parametrize("wait", [0.2, 0.5, 2])
+@pytest.mark.parametrize("wait", [0, 0.2, 2])
 def test_early_interrupt_is_quiet_and_writes_nothing(tmp_path, start, wait):
     out = tmp_path / "out"
     process = start(["--out", str(out)])
-    while workers_of(process.pid) < 2:  # while it starts one, it does not listen
+    while workers_of(process.pid) < 1:
         assert process.poll() is None
         time.sleep(0.01)
     time.sleep(wait)

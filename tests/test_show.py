@@ -9,8 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from benchmarks.documents import ROOT
+from benchmarks.documents.outcomes import FOLDERS
 from benchmarks.figures import attention_figure, loss_figure, prediction_figure
-from benchmarks.readme import FOLDERS, ROOT
 from benchmarks.tables import prediction_rows, result_rows, show, verdict
 from benchmarks.worker import _quantiles
 from shared.config import DataConfig

@@ -35,7 +35,7 @@ def test_trains_shows_and_keeps(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert code == 0 and not found.left and not found.chain.corrupt
     assert [arm.model for arm in found.arms] == ["rnn", "rnn_with_attention"]
-    for title in ("Errors", "Attention against none", "The tutorial's own figures"):
+    for title in ("Errors", "Attention against none", "Attention weights", "The tutorial's own"):
         assert title in shown
     for name in ("plan.json", "starts.jsonl", "tables.md", "starts.csv", "errors.svg", "loss.png"):
         assert (found.folder / name).stat().st_size > 100, name
@@ -59,6 +59,8 @@ def test_every_start_is_what_fit_makes_of_it(tmp_path):
         np.testing.assert_allclose(start["loss"], one.loss, rtol=0, atol=2e-6)
         for name, array in one.weights.items():
             np.testing.assert_allclose(start["weights"][name], array, rtol=0, atol=1e-5)
+        largest = keras_impl.attention_scores(model, data.test_x).max()
+        np.testing.assert_allclose(start["largest_weight"], largest, rtol=0, atol=1e-5)
         for side in ("train", "test"):
             x, y = getattr(data, f"{side}_x"), getattr(data, f"{side}_y")
             desired = mse(keras_impl.predict(model, x), y)

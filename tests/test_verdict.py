@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.cases import Case
-from benchmarks.places import Place, alone, defined, expected, rmsprop_on_paper, split
+from benchmarks.places import Place, alone, defined, expected, moved, rmsprop_on_paper, split
 from benchmarks.scores import cell
-from benchmarks.verdict import Verdict, judge, own_errors
+from benchmarks.verdict import Verdict, from_float32, from_rounding, judge, own_errors
 from shared.config import OPTIMIZERS
 from shared.parity import RUNGS
 
@@ -53,6 +53,33 @@ def test_what_is_missing_fails(side):
     assert bad and {row["rung"] for row in bad} == {"gradients"}
     assert {row["problem"] for row in bad} <= {"missing", "not expected"}
     assert verdict.divergences[0][1].problem
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_gradient_that_cancels_has_a_gate_of_its_own(dtype):
+    """The softmax does not change if all scores move alike: such a gradient is a sum of nearly 0."""
+
+    def limits(variant):
+        case = Case("rnn_with_attention", dtype, 6, 0, variant=variant)
+        return from_rounding(moved(case), dtype)
+
+    plain, shared = limits("tutorial"), limits("shared_bias")
+    place, general = Place("mask", 1), judge(Place("gradients", 1), "gradient/x", dtype)
+    assert general and max(plain.values()) <= general.limit
+    assert shared[place, "gradient/attention/b"] > 2 * general.limit
+    assert shared[place, "gradient/dense/kernel"] <= general.limit
+    # Far from what a wrong port does all the same.
+    assert max(shared.values()) < 100 * general.limit
+
+
+def test_a_limit_widens_its_own_gate_and_no_other():
+    actual, place = climbed(), Place("gradients", 1)
+    name, size = "gradient/attention/W", abs(climbed()[place]["gradient/attention/W"]).max()
+    actual[place][name] = actual[place][name] + 3e-14 * size
+    for least, ok in (({}, False), ({(place, name): 4e-14}, True), ({(place, name): 2e-14}, False)):
+        verdict = Verdict()
+        verdict.add(PAIR, actual, climbed(), {}, least)
+        assert verdict.ok == ok
 
 
 def test_all_places_are_expected():
@@ -122,7 +149,7 @@ def test_a_derived_gate_widens_by_the_twins_own_error_and_no_more():
     ):
         actual = {place: {"output": np.ones(1) + error}}
         verdict = Verdict()
-        verdict.add(PAIR | {"dtype": dtype}, actual, desired, own, derived=True)
+        verdict.add(PAIR | {"dtype": dtype}, actual, desired, own, from_float32(own, dtype))
         assert verdict.ok == ok, (dtype, error)
         plain = Verdict()
         plain.add(PAIR | {"dtype": dtype}, actual, desired, own)

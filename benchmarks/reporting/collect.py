@@ -29,7 +29,7 @@ class Found:
 def collect(folder: Path) -> Found:
     """Look through a folder and all that are in it; what is no whole record is passed over.
 
-    Of benchmarks the default one comes before others.
+    Of benchmarks the default one comes before others, of studies those of several set-ups.
     """
     found, when = Found(), {"run": "", "check": "", "bench": "", "study": ""}
 
@@ -48,7 +48,8 @@ def collect(folder: Path) -> Found:
                     found.bench = record
             elif path.name == "plan.json" and (path.parent / "starts.jsonl").exists():
                 study = study_records.read(path.parent)
-                if study.chain.lines and later("study", study.plan["started"]):
+                tutorial = "1 " if any(arm.setup != "twin" for arm in study.arms) else "0 "
+                if study.chain.lines and later("study", tutorial + study.plan["started"]):
                     found.study = study
             elif content.get("command") == "run" and content.get("status") == "complete":
                 if later("run", content["started"]):

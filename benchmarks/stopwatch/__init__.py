@@ -11,6 +11,6 @@ In the order in which a measurement meets them:
 - gates: what must hold before a line counts
 - costs: what the lines say of each cell; intervals: how sure that is
 - laws: overhead and work, and from which size on who wins
-- tables, views, plots: what people see
+- tables, comparisons, views, plots: what people see
 - checking: whether a record can be relied on, how two of them compare
 """

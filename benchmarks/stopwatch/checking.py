@@ -14,7 +14,6 @@ from benchmarks.stopwatch.measuring import fastest
 from benchmarks.stopwatch.process import rule_of
 from benchmarks.stopwatch.records import Record, faults, read
 from benchmarks.stopwatch.steady import steady_after
-from benchmarks.stopwatch.tables import shown
 from benchmarks.stopwatch.views import texts
 from shared.config import InputError
 
@@ -89,16 +88,14 @@ def _changes(before: Record, after: Record, threshold: float) -> tuple[Table, li
             continue
         one, other = (list(by_block(record, cell).values()) for record in (after, before))
         found = unpaired(one, other)
-        so = "no difference shown"
-        if not found.known:
-            so = f"n = {found.n}: too few to say"
-        elif found.low > 1 + threshold:
+        so = found.doubt
+        if not so and found.low > 1 + threshold:
             so = "slower"
             worse.append(f"slower: {name}")
-        elif not found.has_one:
+        elif not so:
             so = "slower, by less than asked" if found.median > 1 else "faster"
         told += found.known
-        lines.append([cell.twin, cell.name, cell.setting.name, shown(found), so])
+        lines.append([cell.twin, cell.name, cell.setting.name, str(found), so])
     for cell in cells:
         if cell not in measured(before) and not cell.copy:
             lines.append([cell.twin, cell.name, cell.setting.name, "", "new"])

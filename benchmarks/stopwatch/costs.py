@@ -12,6 +12,8 @@ from benchmarks.stopwatch.records import Record, grid_of
 
 Line = dict[str, Any]
 
+TUTORIAL_EPOCHS = 30
+
 
 def lines_of(record: Record, cell: Cell) -> list[Line]:
     """The lines of a cell that count: not failed, not on a busy machine."""

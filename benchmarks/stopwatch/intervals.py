@@ -8,6 +8,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
+from benchmarks.sheets import bracketed
+
 CONFIDENCE = 0.95
 FEWEST = 5
 """Values from which on there is an interval: of fewer, even from the smallest to the largest covers
@@ -43,6 +45,16 @@ class Interval:
     def has_one(self) -> bool:
         """As a ratio it shows no difference."""
         return not self.known or self.low <= 1 <= self.high
+
+    @property
+    def doubt(self) -> str:
+        """Why a ratio shows no difference; empty if it shows one."""
+        if not self.known:
+            return f"n = {self.n}: too few to say"
+        return "no difference shown" if self.has_one else ""
+
+    def __str__(self) -> str:
+        return bracketed(self.median, self.low, self.high)
 
 
 def interval(values: Sequence[float]) -> Interval:

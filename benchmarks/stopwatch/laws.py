@@ -13,7 +13,6 @@ from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.costs import by_block, measured, ratio
 from benchmarks.stopwatch.intervals import FEWEST, Interval, interval, widened
 from benchmarks.stopwatch.records import Record, grid_of
-from benchmarks.stopwatch.tables import shown
 
 AXES = ("units", "batch_size", "time_steps")
 
@@ -109,7 +108,7 @@ def law_table(record: Record) -> Table:
         ]
         name = label(own, owners).removeprefix(f"{own.twin} ")
         sizes = f"{len(cells)} of {planned.count(own)}"
-        line = [own.twin, name, *map(shown, terms), f"{max(errors):.0%}", sizes, str(terms[0].n)]
+        line = [own.twin, name, *map(str, terms), f"{max(errors):.0%}", sizes, str(terms[0].n)]
         lines.append(line)
     return Table("Law: step = overhead + time steps + work", columns, lines)
 
@@ -132,7 +131,7 @@ def crossing_table(record: Record) -> Table:
             found.axis,
             label(found.small, owners),
             label(found.large, owners),
-            shown(found.at),
+            str(found.at),
             f"{found.at.n} of {found.blocks}",
         ]
         for found in crossings(record)

@@ -33,7 +33,7 @@ def save(record: Record) -> None:
 def texts(record: Record) -> dict[str, str]:
     """Name of a file → what is in it."""
     markdown = "\n".join(
-        f"### {table.title}\n\n{as_markdown(table)}"
+        f"### {table.title}\n\n{as_markdown(table)}\n"
         for table in [*tables(record), *law_tables(record)]
     )
     rows, file = as_rows(record), io.StringIO()

@@ -46,11 +46,10 @@ class Study:
 
     def starts(self, arm: Arm, rate: float) -> list[dict[str, Any]]:
         """All that has been kept of an arm's starts at a learning rate, by their seeds."""
-        own = asdict(arm)
         found = [
             start
             for line in self.chain.lines
-            if line["chunk"]["arm"] == own
+            if Arm(**line["chunk"]["arm"]) == arm
             for start in line["starts"]
             if start["learning_rate"] == rate
         ]

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.sheets import bracketed
+
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RESAMPLES = 2999
 
@@ -23,6 +25,9 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return bracketed(self.value, self.low, self.high)
 
 
 def quantiles(errors: Sequence[float]) -> list[float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.sheets import Table, as_markdown, print_table, short, wide_console
+from benchmarks.sheets import Table, as_markdown, print_table, wide_console
 from benchmarks.studies.arms import Arm, label
 from benchmarks.studies.records import Study
 from benchmarks.studies.summary import (
@@ -33,6 +33,7 @@ def tables(study: Study, margin: float) -> list[Table]:
     found = [
         _errors(study),
         _attention(study),
+        _weights(study),
         _setups(study),
         _twins(study, margin),
         _tutorials(study),
@@ -116,6 +117,34 @@ def _attention(study: Study) -> Table:
         if "attention" in MODELS[arm.model] and other:
             lines += _against(study, arm, other)
     return Table("Attention against none", columns, lines, left=1)
+
+
+def _weights(study: Study) -> Table:
+    """How sharply attention can look: the largest weight of any step of any test row."""
+    columns = (
+        "arm",
+        "largest weight, median start",
+        "95 %",
+        "largest",
+        "all steps alike",
+        "tanh's ceiling",
+        "starts above it",
+    )
+    lines = []
+    for arm in study.arms:
+        starts = study.starts(arm, best_rate(study, arm))
+        found = np.array([s["largest_weight"] for s in starts if s.get("largest_weight")])
+        if found.size:
+            limit = ceiling(arm.time_steps)
+            values = [*np.quantile(found, [0.5, 0.95, 1]), 1 / arm.time_steps, limit]
+            above = f"{np.mean(found > limit + 1e-6):.0%}"
+            lines.append([label(arm, study.arms), *(f"{v:.3f}" for v in values), above])
+    return Table("Attention weights", columns, lines, left=1)
+
+
+def ceiling(time_steps: int) -> float:
+    """The largest weight that scores within (−1, 1) allow."""
+    return math.exp(2) / (math.exp(2) + time_steps - 1)
 
 
 def _setups(study: Study) -> Table:
@@ -206,14 +235,7 @@ def _against(study: Study, arm: Arm, other: Arm) -> Iterator[list[str]]:
         so = "better" if better.value > 0.5 else "worse"
         if not (better.low > 0.5 or better.high < 0.5):
             so = "no difference shown"
-        yield [label(arm, study.arms), bracketed(better), bracketed(median_ratio(*errors)), so]
-
-
-def bracketed(found: Estimate) -> str:
-    """A value with its interval."""
-    if math.isnan(found.low):
-        return short(found.value)
-    return f"{short(found.value)} [{short(found.low)}, {short(found.high)}]"
+        yield [label(arm, study.arms), str(better), str(median_ratio(*errors)), so]
 
 
 def percent(found: Estimate) -> str:
@@ -236,7 +258,7 @@ def save(study: Study, margin: float) -> None:
     """Write tables.md, starts.csv and the figures into the record's folder."""
     from benchmarks.studies.plots import save_figures
 
-    parts = [f"### {table.title}\n\n{as_markdown(table)}" for table in tables(study, margin)]
+    parts = [f"### {table.title}\n\n{as_markdown(table)}\n" for table in tables(study, margin)]
     text = "\n".join(parts) + "".join(f"\n{note}\n" for note in notes(study, margin))
     write_text(study.folder / "tables.md", text)
     write_text(study.folder / "starts.csv", as_csv(study))

@@ -17,8 +17,11 @@ import numpy as np
 
 from benchmarks.processes import framework_environment
 from benchmarks.studies.arms import Chunk
+from shared import reference
 from shared.baselines import mse
+from shared.config import MODELS, ModelConfig
 from shared.tasks import load_data
+from shared.weights import Weights
 
 KEPT = 20
 """Starts whose weights are kept."""
@@ -65,16 +68,25 @@ def trained(chunk: Chunk) -> dict[str, Any]:
             "learning_rate": rate,
             "train_mse": mse(found.train_prediction[i], data.train_y),
             "test_mse": mse(found.test_prediction[i], data.test_y),
-            "loss": np.asarray(found.loss[i], float).tolist(),
+            "loss": [float(f"{loss:.7g}") for loss in found.loss[i]],
         }
+        weights = {name: array[i] for name, array in found.weights.items()}
+        if "attention" in MODELS[chunk.arm.model]:
+            start["largest_weight"] = largest_weight(chunk.arm.model_config, weights, data.test_x)
         if seed < KEPT:
-            start["weights"] = {name: array[i].tolist() for name, array in found.weights.items()}
+            start["weights"] = {name: array.tolist() for name, array in weights.items()}
         starts.append(start)
     return {
         "starts": starts,
         "seconds": time.perf_counter() - begin,
         "compile_seconds": found.compile_seconds,
     }
+
+
+def largest_weight(config: ModelConfig, weights: Weights, x: np.ndarray) -> float:
+    """The largest that attention gives to any time step of rows x (B, T, F)."""
+    with np.errstate(all="ignore"):  # a start that diverged has weights that are not finite
+        return float(reference.forward(config, weights, x)["attention/alpha"].max())
 
 
 def _end_with_parent(parent: int) -> None:

@@ -1,0 +1,70 @@
+"""What the documents say of equality, from the certificates of `twins check`."""
+
+from typing import Any
+
+from benchmarks import kills
+from benchmarks.scores import scores, sentence
+from benchmarks.sheets import Table, as_markdown
+
+CHECK = "results/check"
+
+
+def proof_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
+    """Figure, tables and conditions of the whole ladder."""
+    parts = [f"![Growth of the difference]({CHECK}/growth.png)"]
+    for dtype in dict.fromkeys(row["dtype"] for row in full["rows"]):
+        rows = [row for row in full["rows"] if row["dtype"] == dtype]
+        models = ", ".join(dict.fromkeys(row["model"] for row in rows))
+        columns, lines = scores(rows)
+        parts += [
+            f"{dtype}, largest difference of any number from PyTorch, the worst of {models}:",
+            as_markdown(Table("", tuple(columns), lines, left=1)),
+        ]
+    return "\n\n".join(
+        [
+            *parts,
+            f"{sentence(full)} {kills.sentence(mutants['kills'])}",
+            f"Conditions: {conditions(full)}. Certificates: "
+            f"[{CHECK}/full.json]({CHECK}/full.json), "
+            f"[{CHECK}/mutants.json]({CHECK}/mutants.json).",
+        ]
+    )
+
+
+def effects_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
+    """What each difference does if nothing is done about it."""
+    lines = []
+    for found in mutants["kills"]:
+        if found["mutant"]:
+            effect = found["effect"]
+            size = "NaN on one side" if effect is None else f"{effect:.1e}"
+            lines.append([found["mutant"], found["killed_by"], size])
+    for optimizer in dict.fromkeys(r["optimizer"] for r in full["rows"] if r["gate"] is None):
+        rows = [r for r in full["rows"] if r["gate"] is None and r["optimizer"] == optimizer]
+        effect = max(row["max_abs"] for row in rows)
+        lines.append([f"{optimizer}: no bridge", rows[0]["rung"], f"{effect:.1e}"])
+    columns = ("difference left as it is", "seen first on the rung", "largest")
+    return f"{as_markdown(Table('', columns, lines))}\n\nConditions: {conditions(mutants)}."
+
+
+def kills_block(mutants: dict[str, Any]) -> str:
+    """The kill matrix."""
+    columns, lines = kills.matrix(mutants["kills"])
+    return "\n\n".join(
+        [
+            as_markdown(Table("", tuple(columns), lines, left=1)),
+            f"{kills.sentence(mutants['kills'])} {conditions(mutants)}.",
+        ]
+    )
+
+
+def conditions(record: dict[str, Any]) -> str:
+    """What a reader needs to judge a certificate."""
+    environment = record["environment"]
+    names = ("keras", "tensorflow", "jax", "torch", "numpy")
+    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in names)
+    case = record["cases"][0]
+    return (
+        f"seed {case['seed']}, n = 1 start, {case['steps']:,} steps; {versions}; "
+        f"{environment['processor']}, cpu, one thread for each framework"
+    )

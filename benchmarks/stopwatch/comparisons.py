@@ -1,0 +1,150 @@
+"""Tables that hold one cell against another: twins, ways to train, a default flipped, itself."""
+
+import itertools
+import math
+import statistics
+from dataclasses import replace
+
+from benchmarks.sheets import Table, short
+from benchmarks.stopwatch.cells import Setting
+from benchmarks.stopwatch.costs import (
+    TUTORIAL_EPOCHS,
+    Line,
+    cold,
+    epoch_seconds,
+    in_all,
+    lines_of,
+    measured,
+    pairs,
+    ratio,
+    settings,
+    steady,
+    usual,
+)
+from benchmarks.stopwatch.intervals import interval
+from benchmarks.stopwatch.records import Record
+from benchmarks.stopwatch.switches import SWITCHES
+
+
+def twins_table(record: Record, setting: Setting) -> Table:
+    """Twin against twin, tier by tier."""
+    columns = ("tier", "way to train", "one", "the other", "one takes times as long", "faster")
+    lines = []
+    for one, other in pairs(measured(record)):
+        if one.setting == setting and one.twin != other.twin:
+            found = ratio(record, one, other)
+            if found.median < 1:
+                one, other, found = other, one, ratio(record, other, one)
+            so = found.doubt or other.twin
+            lines.append([one.tier, one.name, one.twin, other.twin, str(found), so])
+    lines.sort(key=lambda line: line[:2])
+    return Table(f"Twins against each other: {setting.name}", columns, lines, left=4)
+
+
+def null_table(record: Record, setting: Setting) -> Table:
+    """Cells that were measured as if they were two."""
+    columns = ("twin", "way to train", "itself, times as long", "so")
+    lines = []
+    for one, other in pairs(measured(record)):
+        if one.setting == setting and other.copy:
+            found = ratio(record, one, other)
+            so = found.doubt or "a difference where there is none"
+            lines.append([one.twin, one.name, str(found), so])
+    return Table(f"A cell against itself: {setting.name}", columns, lines)
+
+
+def break_even_table(record: Record, setting: Setting) -> Table:
+    """From how many epochs on another way has taken less time in all."""
+    columns = ("twin", "instead of", "train by", "pays after epochs", "if nothing is kept")
+    lines = []
+    own = [c for c in measured(record) if c.setting == setting and not c.copy and c.tier in "ABC"]
+    for one, other in itertools.permutations(own, 2):
+        if one.twin == other.twin and one.tier < other.tier:
+            found = ratio(record, one, other)
+            ways = [_break_even(usual(record, one), usual(record, other))]
+            if cold(record, one) or cold(record, other):
+                firsts = [cold(record, cell) or usual(record, cell) for cell in (one, other)]
+                ways.append(_break_even(*firsts))
+            if found.known and found.has_one:
+                ways = [found.doubt]
+            lines.append([one.twin, one.name, other.name, *ways, *[""] * (2 - len(ways))])
+    return Table(f"Break-even: {setting.name}", columns, lines, left=3)
+
+
+def _break_even(ones: list[Line], others: list[Line]) -> str:
+    """Epochs from which on the other way has taken less time in all, from call to return."""
+    (zero_one, epoch_one), (zero_other, epoch_other) = (
+        [statistics.median(in_all(line, 0) for line in lines)]
+        + [statistics.median(epoch_seconds(line) for line in lines)]
+        for lines in (ones, others)
+    )
+    if epoch_other >= epoch_one:
+        return "never"
+    return short(max(1.0, math.ceil((zero_other - zero_one) / (epoch_one - epoch_other))))
+
+
+def growth_table(record: Record) -> Table:
+    """Whole trainings of more and more starts; and whether a further start always costs as much."""
+    columns = ("twin", "starts", "seconds in all", "ms per further start")
+    lines = []
+    many = [cell for cell in measured(record) if cell.way == "fit_many" and not cell.copy]
+    for _, group in itertools.groupby(many, key=lambda c: replace(c, starts=1)):
+        cells = sorted(group, key=lambda c: c.starts)
+        if len(cells) > 2:
+            seconds = [
+                statistics.median(in_all(line, TUTORIAL_EPOCHS) for line in usual(record, cell))
+                for cell in cells
+            ]
+            further = [
+                (seconds[i + 1] - seconds[i]) / (cells[i + 1].starts - cells[i].starts) * 1e3
+                for i in range(len(cells) - 1)
+            ]
+            starts = " ".join(f"{cell.starts:,}" for cell in cells)
+            lines.append(
+                [cells[0].twin, starts, *(" ".join(map(short, x)) for x in (seconds, further))]
+            )
+    return Table(f"More starts, {TUTORIAL_EPOCHS} epochs", columns, lines, left=1)
+
+
+def drift_table(record: Record) -> Table:
+    """Whether an epoch becomes slower the longer a training lasts."""
+    columns = (
+        "twin",
+        "way to train",
+        "steps in all",
+        "last third of the epochs over the first",
+        "so",
+    )
+    lines = []
+    for cell in measured(record):
+        if cell.way == "fit_compiled" and cell.setting == settings(record)[0] and not cell.copy:
+            found = interval([_last_over_first(line) for line in lines_of(record, cell)])
+            steps = min(len(line["seconds"]) for line in lines_of(record, cell))
+            steps *= cell.steps_in_epoch
+            lines.append([cell.twin, cell.name, f"{steps:,}", str(found), found.doubt])
+    return Table("Longer trainings", columns, lines)
+
+
+def _last_over_first(line: Line) -> float:
+    """The median of the last third of the epochs that count over that of the first."""
+    seconds = steady(line)
+    third = max(1, len(seconds) // 3)
+    return statistics.median(seconds[-third:]) / statistics.median(seconds[:third])
+
+
+def ledger_table(record: Record) -> Table:
+    """What it costs to flip a default."""
+    columns = ("twin", "flipped", "costs times as much", "so")
+    lines, cells = [], measured(record)
+    for cell in cells:
+        switch = SWITCHES.get(cell.switch)
+        if cell.copy or (switch is None and cell.threads == 1):
+            continue
+        plain = replace(cell, switch="", threads=1)
+        if plain in cells:
+            found = ratio(record, cell, plain)
+            what = switch.what if switch else f"{cell.threads} threads instead of 1"
+            where = "" if cell.way == "fit" else f"{cell.name.split(',')[0]}: "
+            so = found.doubt or ("it costs" if found.median > 1 else "it gains")
+            lines.append([cell.twin, where + what, str(found), so])
+    return Table("What a default costs or gains when it is flipped", columns, lines)
