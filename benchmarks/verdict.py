@@ -160,9 +160,19 @@ def judge(place: Place, name: str, dtype: str) -> Gate | None:
 
 
 def from_float32(errors: dict[Any, float], dtype: str) -> dict[Any, float]:
-    """Limits for a type from twins' own float32 errors: HEADROOM times them, scaled to the type."""
+    """Limits for a type from twins' own float32 errors: HEADROOM times them, scaled to the type.
+
+    On a trajectory the largest error so far counts: two trainings may meet again by chance.
+    """
     scale = float(np.finfo(dtype).eps / np.finfo("float32").eps)
-    return {key: HEADROOM * e * scale for key, e in errors.items() if np.isfinite(e)}
+    limits, largest = {}, {}
+    for (place, name), error in sorted(errors.items(), key=lambda item: item[0][0].step):
+        if not np.isfinite(error):
+            continue
+        if place.rung == "trajectory":
+            error = largest[name] = max(error, largest.get(name, 0.0))
+        limits[place, name] = HEADROOM * error * scale
+    return limits
 
 
 def from_rounding(moves: dict[Any, float], dtype: str) -> dict[Any, float]:

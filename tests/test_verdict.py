@@ -156,6 +156,14 @@ def test_a_derived_gate_widens_by_the_twins_own_error_and_no_more():
         assert not plain.ok
 
 
+def test_limits_along_a_trajectory_do_not_shrink():
+    errors = {(Place("trajectory", s), "w"): e for s, e in ((3, 1e-7), (1, 1e-8), (2, 5e-7))}
+    errors[Place("forward", 1), "w"] = 1e-6
+    limits = from_float32(errors, "float32")
+    steps = [limits[Place("trajectory", step), "w"] for step in (1, 2, 3)]
+    np.testing.assert_allclose(steps, [8e-8, 4e-6, 4e-6], rtol=1e-12)
+
+
 def test_own_error_is_the_distance_of_the_two_types():
     place = Place("forward", 1)
     single = {place: {"output": np.array([1.5], "float32")}}

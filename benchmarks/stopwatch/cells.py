@@ -41,9 +41,13 @@ class Cell:
     """A name in SWITCHES, or nothing."""
 
     model: str = "rnn_with_attention"
+    data: str = "fibonacci"
     units: int = 2
     batch_size: int = 1
     time_steps: int = 20
+    learning_rate: float = 1e-3
+    """What a large network trains at without leaps is smaller; it costs the same."""
+
     starts: int = 1
     """Independent starts trained together, by fit_many."""
 
@@ -112,13 +116,14 @@ class Cell:
     @property
     def data_config(self) -> DataConfig:
         """The data."""
-        return DataConfig(time_steps=self.time_steps, dtype=self.dtype)
+        return DataConfig(data=self.data, time_steps=self.time_steps, dtype=self.dtype)
 
     def train_config(self, epochs: int) -> TrainConfig:
         """The training."""
         return TrainConfig(
             epochs=epochs,
             batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
             keras_backend=BACKENDS[self.twin],  # type: ignore[arg-type]
             device=self.device,
             threads=self.threads,
@@ -127,7 +132,7 @@ class Cell:
     @property
     def training_rows(self) -> int:
         """Rows of the training set."""
-        return int(self.data_config.train_percent * (self.data_config.numbers - self.time_steps))
+        return int(self.data_config.train_percent * self.data_config.rows)
 
     @property
     def steps_in_epoch(self) -> int:
@@ -150,9 +155,11 @@ class Setting:
     """What is trained on what: only cells of one setting are compared."""
 
     model: str
+    data: str
     units: int
     batch_size: int
     time_steps: int
+    learning_rate: float
     device: Device
     dtype: Dtype
     threads: int
@@ -165,5 +172,7 @@ class Setting:
             f"{self.model}, {self.units} units, batch size {self.batch_size}, "
             f"{self.time_steps} time steps, {self.dtype}, {self.device}, "
             f"{self.threads} thread{'s' * (self.threads > 1)}"
+            + (f", {self.data}" if self.data != "fibonacci" else "")
+            + (f", learning rate {self.learning_rate:g}" if self.learning_rate != 1e-3 else "")
             + (f", {self.steps} steps an epoch" if self.steps else "")
         )

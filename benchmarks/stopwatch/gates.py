@@ -14,8 +14,8 @@ from benchmarks.stopwatch.steady import Rule
 from benchmarks.stopwatch.switches import SWITCHES
 from shared.baselines import baselines
 from shared.config import Dtype
-from shared.fibonacci import load_fibonacci
 from shared.parity import difference, gate
+from shared.tasks import load_data
 from shared.weights import Weights, initial_weights
 
 
@@ -130,7 +130,7 @@ def reference(
     return floor.fit(
         cell.model_config,
         initial_weights(cell.model_config, start),
-        load_fibonacci(cell.data_config),
+        load_data(cell.data_config),
         replace(cell.train_config(epochs), seed=start),
         None if many else order_of(cell, epochs)[:epochs],
     ).weights
@@ -145,7 +145,7 @@ def target(loss: float | None) -> dict[str, Any]:
         loss: of the training set; if None, what repeating the last number has.
     """
     cell = Cell(twin="scalar loop", way="floor")
-    data = load_fibonacci(cell.data_config)
+    data = load_data(cell.data_config)
     wanted = baselines(data)["persistence"]["train"] if loss is None else loss
     start, config = initial_weights(cell.model_config, 0), cell.train_config(300)
     losses = floor.fit(

@@ -14,8 +14,9 @@ import torch_impl.models
 import torch_impl.training
 from benchmarks.stopwatch.cells import Cell
 from shared.config import TrainConfig
-from shared.fibonacci import Data, load_fibonacci
+from shared.fibonacci import Data
 from shared.results import FitResult, Snapshot
+from shared.tasks import load_data
 
 Adam = torch.optim.Adam
 
@@ -193,7 +194,7 @@ def _cudnn(cell: Cell) -> bool:
     if cell.device == "cpu" or cell.way != "fit":
         return False
     model = torch_impl.models.create_model(cell.model_config).to(cell.device)
-    x = torch.tensor(load_fibonacci(cell.data_config).train_x[:1], device=cell.device)
+    x = torch.tensor(load_data(cell.data_config).train_x[:1], device=cell.device)
     with torch.profiler.profile() as profile:
         model(x)
     return any("cudnn_rnn" in event.key for event in profile.key_averages())

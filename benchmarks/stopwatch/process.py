@@ -17,7 +17,8 @@ import psutil
 from benchmarks.processes import ONE_KERNEL, Send, framework_environment
 from benchmarks.stopwatch.cells import MANY_EPOCHS, Cell
 from benchmarks.stopwatch.steady import Rule, Stopwatch, steady_after
-from shared.fibonacci import batch_order, load_fibonacci
+from shared.fibonacci import batch_order
+from shared.tasks import load_data
 from shared.weights import initial_weights
 
 MODULES: dict[str, tuple[str, str]] = {
@@ -113,7 +114,7 @@ def prepared(cell: Cell, package: Any, rule: Rule) -> tuple[Callable[..., Any], 
 
     What is done here is not measured: users have their data and their network, too, when they call.
     """
-    data = load_fibonacci(cell.data_config)
+    data = load_data(cell.data_config)
     if cell.way == "fit_many":
         package.create_model(cell.model_config)  # Keras imports what is left to import only now
         given = cell.model_config, data, cell.train_config(MANY_EPOCHS), range(cell.starts)

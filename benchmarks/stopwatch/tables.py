@@ -38,9 +38,11 @@ from shared.results import finite
 
 TUTORIAL = {
     "model": "rnn_with_attention",
+    "data": "fibonacci",
     "units": 2,
     "batch_size": 1,
     "time_steps": 20,
+    "learning_rate": 1e-3,
     "steps": 0,
 }
 
