@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.documents import ROOT
+from benchmarks.documents import ROOT, findings
 from benchmarks.documents.certificates import CHECK, effects_block, kills_block, proof_block
 from benchmarks.documents.outcomes import FOLDERS, results_block
 from benchmarks.documents.sources import layer_block, lines_block
@@ -50,6 +50,7 @@ def filled_documents() -> dict[Path, str]:
             "ledger": ledger_block(read(ROOT / LEDGER)),
             "lines": lines_block(),
         },
+        "docs/findings.md": findings.blocks(ROOT),
     }
     return {
         ROOT / name: fill((ROOT / name).read_text(), found, name) for name, found in blocks.items()

@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_measured_parts_are_what_the_command_makes():
     documents = filled_documents()
-    assert len(documents) == 4
+    assert len(documents) == 5
     for path, text in documents.items():
         assert path.read_text() == text, path
 

@@ -21,14 +21,15 @@ def blocks(root: Path) -> dict[str, str]:
     def study(name: str) -> Study:
         return read(root / FOLDER / name)
 
-    tutorial, splits = study("tutorial"), study("splits")
+    tutorial, splits, rates = study("tutorial"), study("splits"), study("learning_rates")
     found = {
         "attention": _block(tutorial, attention_sentence(tutorial), "Attention", "The tutorial"),
         "setups": _block(tutorial, setups_sentence(tutorial), "Errors", "Set-ups", figure="errors"),
         "twins": _block(tutorial, "", "Twins"),
         "splits": splits_sentence(splits),
+        "learning_rates": _block(rates, "", "Learning rates", "Attention against"),
     }
-    for name in ("fibonacci", "log_fibonacci", "recurrences", "addition"):
+    for name in ("fibonacci", "log_fibonacci", "recurrences", "addition", "addition-200"):
         own = study(name)
         found[name] = _block(own, winners(own), "Errors", "Attention", figure="errors")
     return found

@@ -109,7 +109,7 @@ def _errors(study: Study) -> Table:
 
 def _attention(study: Study) -> Table:
     """With attention against without, all else equal."""
-    columns = ("arm", "P(attention better)", "median error, times that without", "so")
+    columns = ("arm", "P(attention better)", "so", "median error, times that without")
     lines = []
     for arm in study.arms:
         others = (o for o in study.arms if "attention" not in MODELS[o.model])
@@ -149,7 +149,7 @@ def ceiling(time_steps: int) -> float:
 
 def _setups(study: Study) -> Table:
     """Each set-up against the twins', all else equal."""
-    columns = ("arm", "P(better than in the twin set-up)", "median error, times as large", "so")
+    columns = ("arm", "P(better than in the twin set-up)", "so", "median error, times as large")
     lines = []
     for arm in study.arms:
         other = next((o for o in study.arms if _same(arm, o, "setup") and o.setup == "twin"), None)
@@ -235,7 +235,7 @@ def _against(study: Study, arm: Arm, other: Arm) -> Iterator[list[str]]:
         so = "better" if better.value > 0.5 else "worse"
         if not (better.low > 0.5 or better.high < 0.5):
             so = "no difference shown"
-        yield [label(arm, study.arms), str(better), str(median_ratio(*errors)), so]
+        yield [label(arm, study.arms), str(better), so, str(median_ratio(*errors))]
 
 
 def percent(found: Estimate) -> str:
