@@ -29,7 +29,7 @@ def blocks(root: Path) -> dict[str, str]:
         "splits": splits_sentence(splits),
         "learning_rates": _block(rates, "", "Learning rates", "Attention against"),
     }
-    for name in ("fibonacci", "log_fibonacci", "recurrences", "addition", "addition-200"):
+    for name in ("fibonacci", "log_fibonacci", "recurrences", "addition", "long_addition"):
         own = study(name)
         found[name] = _block(own, winners(own), "Errors", "Attention", figure="errors")
     return found
