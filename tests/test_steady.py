@@ -93,6 +93,11 @@ def test_gives_up_in_the_end(clock):
     assert measured(clock, [0.01, 0.02] * 600, swinging) == 1000
 
 
+def test_a_long_first_call_does_not_use_up_the_time(clock):
+    """PyTorch compiles a recurrence of 100 time steps for 80 seconds."""
+    assert measured(clock, [80.0] + [1.0] * 9) == 6
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_ends_by_the_rule_that_is_read_off_the_series_afterwards(clock, seed):
     generator = np.random.default_rng(seed)

@@ -41,11 +41,11 @@ def unfit(cell: Cell, found: dict[str, Any]) -> str:
     loss = np.array(found["loss"], float)  # null, as JSON has it, becomes NaN
     if not np.isfinite(loss).all():
         return "the loss is not finite"
-    if not (loss[..., -1] < loss[..., 0]).all():
-        return f"the loss does not fall: {loss.flat[0]:.3g}, then {loss.flat[-1]:.3g}"
     after = found["steady_after"]
     if after is None or len(found["seconds"]) - after < Rule().epochs:
         return f"not steady after {len(found['seconds'])} epochs"
+    if not (loss[..., -1] < loss[..., 0]).all():
+        return f"the loss does not fall: {loss.flat[0]:.3g}, then {loss.flat[-1]:.3g}"
     if compared(cell):
         far, limit = found["gate"]["distance"], found["gate"]["limit"]
         if far is None or not far <= limit:  # NaN fails too

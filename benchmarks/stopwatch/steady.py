@@ -30,7 +30,8 @@ class Rule:
     """Epochs that count at least: the median of two is their mean, which one of them can spoil."""
 
     most_seconds: float = 60.0
-    """Seconds of epochs after which a training that is not steady is given up."""
+    """Seconds of epochs after which a training that is not steady is given up; the first one, in
+    which is compiled, may take longer."""
 
     most_epochs: int = 10_000
     """Epochs, likewise."""
@@ -90,7 +91,7 @@ class Stopwatch:
         rule, done = self._rule, len(self.seconds)
         if rule is None:
             return False
-        if done >= rule.most_epochs or sum(self.seconds) >= rule.most_seconds:
+        if done >= rule.most_epochs or sum(self.seconds[1:]) >= rule.most_seconds:
             return True
         if not self._steady:
             self._steady = done if is_steady(self.seconds, rule) else 0
