@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: run test lint types format readme proof bench clean
+.PHONY: run test lint types format readme proof bench studies clean
 
 run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
@@ -44,6 +44,21 @@ bench: $(READY)  ## measure anew what each way to train costs (leave the machine
 	rm -rf results/run-bench
 	$(BIN)/twins bench --out results/run-bench
 	rm -rf results/bench/cpu && mkdir -p results/bench && mv results/run-bench results/bench/cpu
+	$(BIN)/python -m benchmarks.readme
+
+ONE := --twins Keras/jax --setups twin
+KINDS := $(ONE) --variants tutorial linear temperature shared_bias no_bias additive
+
+studies: $(READY)  ## train anew what docs/findings.md is made of, half an hour, and write it
+	rm -rf results/run-study && mkdir -p results/run-study
+	$(BIN)/twins study --out results/run-study/tutorial
+	$(BIN)/twins study $(ONE) --splits 20 --out results/run-study/splits
+	$(BIN)/twins study $(ONE) --learning-rates 3e-4 1e-3 3e-3 1e-2 3e-2 --out results/run-study/learning_rates
+	for data in fibonacci log_fibonacci recurrences addition; do \
+		$(BIN)/twins study $(KINDS) --data $$data --out results/run-study/$$data || exit 1; done
+	$(BIN)/twins study $(ONE) --variants tutorial temperature additive --data addition --time-steps 200 \
+		--numbers 2200 --epochs 60 --starts 100 --out results/run-study/long_addition
+	rm -rf results/study && mv results/run-study results/study
 	$(BIN)/python -m benchmarks.readme
 
 $(READY): pyproject.toml constraints.txt

@@ -34,7 +34,7 @@ class Bench:
     """Blocks to measure at least, each with every cell once in a process of its own; the grid's."""
 
     most_blocks: int | None = None
-    """Blocks to measure at most; the grid's."""
+    """Blocks to measure at most; the grid's, or as many as --blocks."""
 
     precision: float = 0.05
     """Stop once every interval is at most so wide, to either side, relative to its median."""
@@ -43,7 +43,7 @@ class Bench:
     """Loss to state the time to; what repeating the last number has if not given."""
 
     limit: float = 180.0
-    """Seconds after which a process is given up."""
+    """Seconds after which a process that has loaded its framework is given up."""
 
     seed: int = 0
     """Decides the order of the cells in every block."""

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import psutil
+
 from shared.config import InputError, TrainConfig
 
 Send = Callable[[str, Any], None]
@@ -115,8 +117,7 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes.values():
-            process.kill()
-            process.join()
+            end(process)
         self._logs.cleanup()
 
     def start(
@@ -165,7 +166,7 @@ class Workers:
         while self._connections:
             heard = wait(list(self._connections), limit)
             for connection, name in [] if heard else list(self._connections.items()):
-                self._processes[name].kill()
+                end(self._processes[name])
                 del self._connections[connection]
                 yield Message(name, "late", f"nothing heard for {limit:g} s")
             for connection in heard:
@@ -181,6 +182,19 @@ class Workers:
                 if message.kind in ("missing", "refused", "crashed", "finished"):
                     del self._connections[connection]
                 yield message
+
+
+def end(process: Any) -> None:
+    """Kill a worker and all that it has started: a compiler would work on for minutes."""
+    started = []
+    if process.is_alive():  # else its number may be another one's by now
+        with contextlib.suppress(psutil.NoSuchProcess):
+            started = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for child in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.join()
 
 
 def _work(

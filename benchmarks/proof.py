@@ -30,6 +30,9 @@ from shared.config import MODELS, InputError
 from shared.parity import FASTER_RUNGS
 from shared.results import environment, write_json
 
+GROWS = ("trajectory", "hand-off")
+"""Rungs on which rounding has grown over many steps."""
+
 
 def prove(
     models: list[str],
@@ -117,8 +120,8 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
 
     A gradient that is a sum which cancels has a gate derived from what a rounding does to it.
     Variants of our networks, and other people's, have gates derived from their own float32 errors
-    as well: where all scores move alike, Adam makes steps of rounding alone. Other people's models
-    have no definition.
+    as well, ours along the trajectory only: where all scores move alike, Adam makes steps of
+    rounding alone. Other people's models have no definition.
     """
     verdict, folder = Verdict(), ascent.folder
     backends = [plan.backend for name, plan in ascent.plans.items() if name != "torch"]
@@ -159,7 +162,10 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                 worst, least = own[name], rounding
                 if not (ours and case.variant == "tutorial"):
                     both = larger(own[name], own["torch"])
-                    least = larger(rounding, from_float32(both, case.dtype))
+                    wide = from_float32(both, case.dtype)
+                    if ours:  # before the first step there is nothing that grows
+                        wide = {key: v for key, v in wide.items() if key[0].rung in GROWS}
+                    least = larger(rounding, wide)
                     worst = worst if ours else both
                 desired = rmsprop_on_paper(alone(torch, followed))
                 if not ours:

@@ -1,7 +1,8 @@
 """`python -m benchmarks.readme` writes into the documents what can be measured or quoted.
 
 A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced; benchmarks/documents says by what.
-No number is typed by hand. The tables and figures of the records of `twins bench` are drawn anew.
+No number is typed by hand. The tables and figures of the records of `twins bench` and `twins study`
+are drawn anew.
 """
 
 import json
@@ -14,16 +15,20 @@ from benchmarks.documents.certificates import CHECK, effects_block, kills_block,
 from benchmarks.documents.outcomes import FOLDERS, results_block
 from benchmarks.documents.sources import layer_block, lines_block
 from benchmarks.documents.speed import (
-    AGAIN,
+    BEFORE,
     BENCH,
+    FULL,
     LEDGER,
     again_block,
     ledger_block,
+    scaling_block,
     short_speed_block,
     speed_block,
 )
 from benchmarks.stopwatch.records import read
 from benchmarks.stopwatch.views import save
+from benchmarks.studies.records import read as read_study
+from benchmarks.studies.tables import save as save_study
 
 
 def filled_documents() -> dict[Path, str]:
@@ -46,8 +51,9 @@ def filled_documents() -> dict[Path, str]:
         "docs/porting.md": {"kills": kills_block(mutants)},
         "docs/speed.md": {
             "speed": speed_block(bench),
-            "again": again_block(bench, read(ROOT / AGAIN)),
+            "again": again_block(bench, read(ROOT / BEFORE)),
             "ledger": ledger_block(read(ROOT / LEDGER)),
+            "scaling": scaling_block(read(ROOT / FULL)),
             "lines": lines_block(),
         },
         "docs/findings.md": findings.blocks(ROOT),
@@ -72,7 +78,9 @@ def fill(text: str, blocks: dict[str, str], document: str) -> str:
 
 
 if __name__ == "__main__":
-    for folder in (BENCH, AGAIN, LEDGER):
+    for folder in (BENCH, BEFORE, LEDGER, FULL):
         save(read(ROOT / folder))
+    for name in findings.STUDIES:
+        save_study(read_study(ROOT / findings.FOLDER / name), findings.MARGIN)
     for path, text in filled_documents().items():
         path.write_text(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from shared.config import MODELS, SETUPS, InputError, check_choice, check_integer
+from shared.config import MODELS, SETUPS, VARIANTS, InputError, check_choice, check_integer
 
 DIFFERENCES = ("initializers", "bias_start", "second_bias", "optimizer")
 """Set-ups with one of PyTorch's ways alone."""
@@ -94,6 +94,8 @@ class Study:
                 raise InputError(f"{name} must name at least one, got none")
         for setup in self.setups:
             check_choice("setups", setup, tuple(SETUPS))
+        for variant in self.variants:
+            check_choice("variants", variant, tuple(VARIANTS))
         if self.resume:
             defaults = Study()
             for name in vars(self):
@@ -106,8 +108,11 @@ class Study:
 
             return show_card(next(self._arms()).data_config)
         from benchmarks.studies import records
+        from benchmarks.studies.pool import backend
         from benchmarks.studies.session import carry_out
 
+        with backend(self.scheduler):  # one that does not answer leaves no folder behind
+            pass
         if self.resume:
             study = records.resume(self.resume)
         else:

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from endings import be_killed, die, want_too_much
 from filelock import FileLock
 from synthetic import FLOOR, line_of, record_of
 from test_run_ends import without  # noqa: F401  a fixture
@@ -67,8 +68,13 @@ sys.exit(main())
 """`twins` in a process of its own, in which the machine is never busy."""
 
 
-def test_measures_shows_and_keeps(tmp_path, capsys, idle):
-    code, record = bench(tmp_path, TWO, "--blocks", "2", "--precision", "9")
+def test_measures_shows_and_keeps(tmp_path, capsys, idle, monkeypatch):
+    """The preset --quick, of tiny cells."""
+    (tmp_path / "quick.toml").write_text(TWO.replace("blocks = 1", "blocks = 2"))
+    monkeypatch.setattr("benchmarks.stopwatch.grid.GRIDS", tmp_path)
+    out = tmp_path / "out"
+    code = main(["bench", "--quick", "--precision", "9", "--out", str(out)])
+    record = read(out)
     shown = capsys.readouterr().out
     assert code == 0 and not faults(record)
     assert len(record.samples) == 6 and all(not line["failed"] for line in record.samples)
@@ -239,11 +245,35 @@ def test_cell_over_its_time_limit_is_a_row_that_says_so(tmp_path, capsys, idle):
     assert "over its time limit" in capsys.readouterr().out
 
 
-def test_crash_is_a_row_that_says_so(tmp_path, monkeypatch, idle, capsys):
-    monkeypatch.setattr("benchmarks.stopwatch.measuring.measure", os._exit)
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (die, "process ended with code 3"),
+        (be_killed, "killed, as the system does when memory runs out"),
+        (want_too_much, "MemoryError: no room for it"),
+    ],
+)
+def test_crash_is_a_row_that_says_so(tmp_path, monkeypatch, idle, capsys, end, reason):
+    monkeypatch.setattr("benchmarks.stopwatch.measuring.measure", end)
     code, record = bench(tmp_path)
-    assert code == 1 and all("TypeError" in line["failed"] for line in record.samples)
+    assert code == 1 and [line["failed"] for line in record.samples] == [reason] * 2
     assert main(["bench", "--verify", str(record.folder)]) == 0
+    assert reason in capsys.readouterr().out
+
+
+def test_cell_is_given_up_after_two_blocks_not_after_two_tries(tmp_path, monkeypatch):
+    """One cell is not steady in its first two tries, the other one crashes in every block."""
+
+    def measure(self, block, cell, caches):
+        tries = len(self.record.of(cell))
+        unsteady = "not steady after 6 epochs" if tries < 2 else ""
+        failed = "process ended with code 1" if cell.copy else unsteady
+        self.record.append(line_of(cell, block, 100, host=host(), failed=failed))
+
+    monkeypatch.setattr(Measurement, "_measure", measure)
+    code, record = bench(tmp_path, GRID, "--blocks", "4")
+    blocks = [[x["block"] for x in record.samples if x["cell"].copy == copy] for copy in (0, 1)]
+    assert code == 1 and blocks == [[0, 0, 0, 1, 2, 3], [0, 1]] and not faults(record)
 
 
 @pytest.mark.parametrize(

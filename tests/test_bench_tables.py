@@ -141,13 +141,19 @@ def test_busy_and_failed_processes_do_not_count_and_are_counted(tmp_path):
     assert {line["twin"] for line in lines} == {"PyTorch"}
     assert lines[0]["µs per step and start"] == "100 [100, 100]" and lines[0]["n"] == "5 of 7"
     assert lines[1]["times faster than its fit"] == "10 [10, 10]"
-    counts = {x["because"]: (x["how many"], x["in blocks"]) for x in found(record, "Processes")}
-    assert counts == {"busy machine": ("1 of 16", "6"), "failed": ("3 of 16", "1 2 7")}
+    counts = [[*line.values()] for line in found(record, "Processes")]
+    assert sorted(counts) == [
+        ["busy machine", "", "1 of 16", "6"],
+        ["the loss is not finite", "PyTorch fit", "1 of 16", "7"],
+        ["trained otherwise", "Keras/jax fit", "2 of 16", "1 2"],
+    ]
     (line,) = found(record, "Not measured")
     assert line["twin"] == "Keras/jax" and line["failed"] == "trained otherwise"
     assert failures(record) == {OTHER: "trained otherwise"}
     rows = list(csv.DictReader(io.StringIO(views.texts(record)["cells.csv"])))
     assert [row["microseconds"] for row in rows] == ["100.0", "10.0", ""]
+    assert [row["samples_per_second"] for row in rows] == ["10000.0", "100000.0", ""]
+    assert [row["peak_mib"] for row in rows] == ["300.0", "300.0", ""]
     assert rows[2]["failed"] == "trained otherwise"
 
 

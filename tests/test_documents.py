@@ -9,13 +9,15 @@ from synthetic import FAST, OTHER, PLAIN, record_of
 
 from benchmarks.check import TUTORIAL_STEPS
 from benchmarks.documents.certificates import CHECK
+from benchmarks.documents.findings import FOLDER, STUDIES
 from benchmarks.documents.sources import code_lines
-from benchmarks.documents.speed import AGAIN, BENCH, LEDGER, again_block
+from benchmarks.documents.speed import BEFORE, BENCH, FULL, LEDGER, again_block
 from benchmarks.readme import filled_documents
 from benchmarks.stopwatch.checking import verify
 from benchmarks.stopwatch.costs import failures, lines_of
 from benchmarks.stopwatch.grid import GRIDS, load_grid
 from benchmarks.stopwatch.records import grid_of, read
+from benchmarks.studies.records import read as read_study
 from shared.config import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -75,13 +77,21 @@ def test_every_difference_names_a_test_that_exists():
 
 @pytest.mark.parametrize(
     ("folder", "grid"),
-    [(BENCH, "default"), (AGAIN, "default"), (LEDGER, "ledger")],
+    [(BENCH, "default"), (BEFORE, "default"), (LEDGER, "ledger"), (FULL, "full")],
 )
 def test_costs_are_whole_and_of_a_commit(folder, grid, capsys):
     record = read(ROOT / folder)
     assert verify(ROOT / folder) == 0, capsys.readouterr().out
     assert set(grid_of(record.plan).cells) == set(load_grid(GRIDS / f"{grid}.toml").cells)
     commit = record.plan["machine"]["commit"]
+    assert commit and "dirty" not in commit
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_studies_are_whole_and_of_a_commit(name):
+    study = read_study(ROOT / FOLDER / name)
+    assert not study.left and not study.chain.faults()
+    commit = study.plan["environment"]["commit"]
     assert commit and "dirty" not in commit
 
 
@@ -98,7 +108,7 @@ def test_what_came_out_again_is_counted(tmp_path):
     other = record_of(tmp_path / "other", times | {FAST: [11.0] * 5})
     said = again_block(one, other)
     assert "of 2 ratios whose intervals are known both times, 1 have" in said
-    assert "of 2 ratios, 1 came out within 5% of the first" in said
+    assert "of 2 ratios, 1 came out within 5% of each other" in said
     assert "2 have intervals that overlap; of 2 ratios, 2 came" in again_block(one, one)
 
 
@@ -109,11 +119,12 @@ def test_code_is_counted_without_docstrings_comments_and_blank_lines(tmp_path):
 
 
 def test_certificates_are_whole_and_of_a_commit():
-    for name in ("full", "mutants"):
-        record = json.loads((ROOT / CHECK / f"{name}.json").read_text())
+    full, mutants = (
+        json.loads((ROOT / CHECK / f"{name}.json").read_text()) for name in ("full", "mutants")
+    )
+    for record in (full, mutants):
         assert record["ok"] and record["status"] == "complete" and not record["failures"]
         assert record["environment"]["commit"] and "dirty" not in record["environment"]["commit"]
-    full = json.loads((ROOT / CHECK / "full.json").read_text())
     cases = {(case["model"], case["dtype"], case["steps"]) for case in full["cases"]}
     assert cases == {(m, d, TUTORIAL_STEPS) for m in MODELS for d in ("float64", "float32")}
     assert {row["twin"] for row in full["rows"]} == {

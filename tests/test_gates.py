@@ -122,6 +122,8 @@ def test_paths_that_differ_make_different_claims():
 
     assert says("XLA", twin=TF) is False and says("XLA", twin=TF, switch="jit_compile") is True
     assert says("XLA", twin=TF, way="fit_compiled") is True
+    assert says("XLA", twin=TF, device="cuda") is True
+    assert says("XLA", twin=TF, device="cuda", switch="deterministic") is False
     assert says("graphs", twin="PyTorch") == 0
     assert says("graphs", twin="PyTorch", switch="torch.compile") == "some"
     assert says("graphs", twin="Keras/torch", way="fit_compiled") == "some"

@@ -1,5 +1,6 @@
 """Workers: what they say arrives, and every way to end is told."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -49,11 +50,33 @@ def sleep(send, receive):
     time.sleep(600)
 
 
+def compile_for_long(send, receive):
+    """As Inductor does: a process that starts another one."""
+    shell = subprocess.Popen(["sh", "-c", "sleep 600 & wait"])
+    while not psutil.Process(shell.pid).children():
+        time.sleep(0.05)
+    send("pids", [child.pid for child in psutil.Process(shell.pid).children()] + [shell.pid])
+    time.sleep(600)
+
+
 def hear(*functions):
     with Workers() as workers:
         for function in functions:
             workers.start(function.__name__, CONFIG, function)
         return {message.worker: message for message in workers.listen()}
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_what_a_worker_has_started_ends_with_it(late):
+    with Workers() as workers:
+        workers.start("w", CONFIG, compile_for_long)
+        said = next(workers.listen())
+        assert said.kind == "pids" and len(said.content) == 2
+        if late:
+            assert [message.kind for message in workers.listen(0.1)] == ["late"]
+    for pid in said.content:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(timeout=5)
 
 
 def test_both_ways():

@@ -104,6 +104,13 @@ def test_the_latest_of_each_kind_is_shown(tmp_path):
     assert found.run_folder == tmp_path / "b" and not found.bench and not found.study
 
 
+def test_the_longest_certificate_comes_first(tmp_path):
+    for name, started, steps in (("a", "2026-01-02", 24_780), ("b", "2026-01-03", 1000)):
+        content = {"command": "check", "rows": [1], "started": started, "cases": [{"steps": steps}]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert collect(tmp_path).check["started"] == "2026-01-02"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

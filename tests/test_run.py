@@ -37,7 +37,8 @@ def finished(tmp_path_factory):
 
 
 def test_keeps_record_weights_and_figures(finished):
-    out, _ = finished
+    out, run = finished
+    assert str(out / "report.html") in run.stdout.replace("\n", "")
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
         "attention.png",
         "attention.svg",

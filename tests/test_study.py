@@ -14,6 +14,7 @@ from benchmarks.cli import main
 from benchmarks.studies import pool, records, work
 from benchmarks.studies.arms import CHUNK, Arm, Chunk, chunks, label
 from benchmarks.studies.card import card, effective, equal
+from benchmarks.studies.tables import as_tutorial
 from shared.baselines import mse
 from shared.config import DataConfig, InputError
 from shared.tasks import load_data
@@ -35,8 +36,9 @@ def test_trains_shows_and_keeps(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert code == 0 and not found.left and not found.chain.corrupt
     assert [arm.model for arm in found.arms] == ["rnn", "rnn_with_attention"]
-    for title in ("Errors", "Attention against none", "Attention weights", "The tutorial's own"):
+    for title in ("Errors", "Training errors", "Attention against none", "Attention weights"):
         assert title in shown
+    assert "The tutorial's own" not in shown  # these are not its numbers, nor its epochs
     for name in ("plan.json", "starts.jsonl", "tables.md", "starts.csv", "errors.svg", "loss.png"):
         assert (found.folder / name).stat().st_size > 100, name
     assert len((found.folder / "starts.csv").read_text().splitlines()) == 1 + 2 * 6
@@ -105,6 +107,7 @@ def test_learning_rates_are_trained_in_one_go(tmp_path, capsys):
     assert code == 0 and len(found.chain.lines) == 1
     shown = capsys.readouterr().out
     assert "Learning rates" in shown and "best" in shown
+    assert "Attention against none" not in shown
     slow, fast = (found.errors(found.arms[0], rate, "train") for rate in (1e-4, 0.02))
     assert slow.keys() == fast.keys() and slow != fast
 
@@ -186,6 +189,28 @@ class _dies_once:
         return work.train(chunk)
 
 
+@pytest.mark.parametrize("kills", [1, work.TRIES])
+def test_killed_interpreter_is_started_anew(monkeypatch, kills):
+    """What holds the memory is the interpreter that trains, not the worker that waits for it."""
+    chunk = next(chunks([Arm(twin="Keras/jax", model="rnn", numbers=60, epochs=2)], 4, [1e-3]))
+    run, codes = subprocess.run, []
+
+    def killed(command, **options):
+        if len(codes) < kills:
+            command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+        found = run(command, **options)
+        codes.append(found.returncode)
+        return found
+
+    monkeypatch.setattr(subprocess, "run", killed)
+    if kills == 1:
+        assert len(work.train(chunk)["starts"]) == 4 and codes == [-9, 0]
+    else:
+        with pytest.raises(work.ChunkError, match="it ended with code -9"):
+            work.train(chunk)
+        assert codes == [-9] * work.TRIES
+
+
 def test_chunk_that_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(work, "framework_environment", lambda _: {"KERAS_BACKEND": "nonsense"})
     code, found = study(tmp_path, *FAST, "--workers", "1", "--models", "rnn")
@@ -216,7 +241,8 @@ def test_other_configurations_are_never_mixed(tmp_path, capsys):
         ("--margin -1", "margin must be positive"),
         ("--learning-rates 0", "learning_rates must be positive"),
         ("--data primes", "data must be one of fibonacci, log_fibonacci"),
-        ("--variants softer", "variant must be one of tutorial, linear"),
+        ("--variants softer", "variants must be one of tutorial, linear"),
+        ("--models rnn --variants softer", "variants must be one of tutorial, linear"),
         ("--twins Theano", "twin must be one of PyTorch, Keras/tensorflow"),
         ("--models gpt", "models must be one of rnn, rnn_with_attention"),
         ("--setups odd", "setups must be one of twin, native"),
@@ -242,6 +268,7 @@ def test_scheduler_that_does_not_answer_is_one_line_within_seconds(tmp_path, cap
     assert main(["study", *FAST, *scheduler, "--out", str(tmp_path / "out")]) == 2
     assert time.monotonic() - begin < 30
     assert "scheduler must answer within 5 s, got 'tcp://127.0.0.1:9'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_dask_cluster_of_two_workers_one_killed(tmp_path, monkeypatch):
@@ -293,6 +320,12 @@ def test_parts_of_the_card_on_numbers_that_are_known():
     y = data.test_x[:, -1, :1] + np.where(np.arange(len(data.test_y)) < 10, 0.25, 0)[:, None]
     ten = type(data)(data.train_x, data.train_y, data.test_x, y.astype(np.float32), None)
     assert effective(ten) == pytest.approx(10, rel=1e-3)
+
+
+def test_tutorials_figures_stand_beside_its_own_training_only():
+    assert as_tutorial(Arm()) and as_tutorial(Arm(model="rnn", twin="Keras/jax", setup="native"))
+    for other in ({"split": 0}, {"epochs": 31}, {"numbers": 1300}, {"variant": "linear"}):
+        assert not as_tutorial(Arm(**other))
 
 
 def test_unknown_arms_are_refused():

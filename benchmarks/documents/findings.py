@@ -5,14 +5,36 @@ from pathlib import Path
 from benchmarks.sheets import Table, as_markdown
 from benchmarks.studies.arms import Arm
 from benchmarks.studies.records import Study, read
-from benchmarks.studies.summary import median_ratio, probability_better, quantiles, share
-from benchmarks.studies.tables import notes, of, percent, tables
+from benchmarks.studies.summary import (
+    equivalence,
+    median_ratio,
+    middle,
+    probability_better,
+    share,
+)
+from benchmarks.studies.tables import (
+    answer,
+    best_rate,
+    ceiling,
+    notes,
+    of,
+    percent,
+    rivals,
+    tables,
+    verdict,
+)
 from shared.baselines import baselines
 from shared.config import MODELS
 from shared.tasks import load_data
 
 FOLDER = "results/study"
 MARGIN = 0.05
+
+TASKS = ("fibonacci", "log_fibonacci", "recurrences", "addition", "long_addition")
+"""Studies of every variant on a task: name of the folder, and of the block."""
+
+STUDIES = ("tutorial", "splits", "learning_rates", *TASKS)
+"""All folders."""
 
 
 def blocks(root: Path) -> dict[str, str]:
@@ -23,15 +45,23 @@ def blocks(root: Path) -> dict[str, str]:
 
     tutorial, splits, rates = study("tutorial"), study("splits"), study("learning_rates")
     found = {
-        "attention": _block(tutorial, attention_sentence(tutorial), "Attention", "The tutorial"),
-        "setups": _block(tutorial, setups_sentence(tutorial), "Errors", "Set-ups", figure="errors"),
-        "twins": _block(tutorial, "", "Twins"),
+        "attention": _block(tutorial, answer(tutorial), "Attention", "The tutorial"),
+        "setups": _block(
+            tutorial,
+            setups_sentence(tutorial),
+            *("Errors", "Training", "Set-ups"),
+            figure="errors",
+        ),
+        "twins": _block(tutorial, twins_sentence(tutorial), "Twins"),
         "splits": splits_sentence(splits),
-        "learning_rates": _block(rates, "", "Learning rates", "Attention against"),
+        "learning_rates": _block(
+            rates, rates_sentence(rates), "Learning rates", "Attention against"
+        ),
     }
-    for name in ("fibonacci", "log_fibonacci", "recurrences", "addition", "long_addition"):
+    for name in TASKS:
         own = study(name)
-        found[name] = _block(own, winners(own), "Errors", "Attention", figure="errors")
+        sentence = f"{winners(own)} {ceilings(own)}"
+        found[name] = _block(own, sentence, "Errors", "Attention", "Variants", figure="errors")
     return found
 
 
@@ -60,40 +90,40 @@ def _arm(study: Study, **wanted: object) -> Arm:
     )
 
 
-def attention_sentence(study: Study) -> str:
-    """With against without, in the twin set-up."""
-    attends, plain = (
-        _arm(study, model=model, setup="twin") for model in ("rnn_with_attention", "rnn")
-    )
-    ours, theirs = of(study, attends), of(study, plain)
-    persistence = baselines(load_data(attends.data_config))["persistence"]["test"]
-    middle, other = (quantiles([*errors.values()])[2] for errors in (ours, theirs))
-    return (
-        f"Over {len(ours):,} starts the median test error is {middle:.1e} with attention and "
-        f"{other:.1e} without. On one start and the same rows attention ends better in "
-        f"{percent(probability_better(ours, theirs))} of the cases; "
-        f"{percent(share([*ours.values()], persistence))} of its starts end worse than repeating "
-        "the last number does, without attention "
-        f"{percent(share([*theirs.values()], persistence))}."
-    )
-
-
 def setups_sentence(study: Study) -> str:
     """What each of PyTorch's ways does to the port of the network with attention."""
-    said = []
+    said, verdicts = [], {"better": [], "worse": [], "no difference shown": []}
     twin = of(study, _arm(study, twin="PyTorch", model="rnn_with_attention", setup="twin"))
     for setup in dict.fromkeys(arm.setup for arm in study.arms if arm.setup != "twin"):
         own = of(study, _arm(study, twin="PyTorch", model="rnn_with_attention", setup=setup))
         said.append(f"{setup} {median_ratio(own, twin)}")
+        verdicts[verdict(probability_better(own, twin))].append(setup)
+    sides = "; ".join(f"{name}: {', '.join(found)}" for name, found in verdicts.items() if found)
     return (
         "The median test error of PyTorch's network with attention, times that of the twin set-up: "
-        f"{'; '.join(said)}."
+        f"{'; '.join(said)}. Start by start against the twin set-up, {sides}."
+    )
+
+
+def twins_sentence(study: Study) -> str:
+    """Whether PyTorch and Keras come to the same, from the same start."""
+    pairs = []
+    for arm in study.arms:
+        if arm.twin == "PyTorch" and arm.setup in ("twin", "initializers", "bias_start"):
+            others = (a for a in study.arms if a.twin != "PyTorch" and a.setup == arm.setup)
+            other = next(a for a in others if a.model == arm.model)
+            pairs.append(equivalence(of(study, arm), of(study, other), MARGIN))
+    shown = sum(found.shown for found in pairs)
+    return (
+        f"Equivalent in {shown} of {len(pairs)} pairs. That is about the mean over starts; of "
+        f"single starts at least {min(found.within for found in pairs):.1%} end within the margin, "
+        f"and one ends a factor of {1 + max(found.largest for found in pairs):.2g} apart."
     )
 
 
 def splits_sentence(study: Study) -> str:
     """How much the split decides."""
-    lines, wins = [], 0
+    lines, found = [], []
     splits = list(dict.fromkeys(arm.split for arm in study.arms))
     for split in splits:
         ours, theirs = (
@@ -101,14 +131,16 @@ def splits_sentence(study: Study) -> str:
             for model in ("rnn_with_attention", "rnn")
         )
         better = probability_better(ours, theirs)
-        wins += better.low > 0.5
-        middles = [f"{quantiles([*errors.values()])[2]:.1e}" for errors in (ours, theirs)]
-        lines.append([str(split), *middles, str(better)])
-    columns = ("split", "median with attention", "without", "P(attention better)")
+        found.append(verdict(better))
+        middles = [f"{middle([*errors.values()]):.1e}" for errors in (ours, theirs)]
+        lines.append([str(split), *middles, str(better), found[-1]])
+    columns = ("split", "median with attention", "without", "P(attention better)", "so")
     table = as_markdown(Table("", columns, lines, left=1))
     return "\n\n".join(
         [
-            f"Attention is better, beyond doubt, on {wins} of {len(splits)} splits.",
+            f"Attention is better on {found.count('better')} of {len(splits)} splits, worse on "
+            f"{found.count('worse')}; on {found.count('no difference shown')} no difference is "
+            "shown.",
             table,
             " ".join(notes(study, MARGIN)),
             _link(study),
@@ -116,17 +148,53 @@ def splits_sentence(study: Study) -> str:
     )
 
 
+def rates_sentence(study: Study) -> str:
+    """Each network at its best learning rate, and both at one."""
+    ((arm, other),) = rivals(study)
+    best = [best_rate(study, own) for own in (arm, other)]
+    better = probability_better(of(study, arm), of(study, other))
+    at: dict[str, list[str]] = {"better": [], "worse": [], "no difference shown": []}
+    for rate in study.rates:
+        errors = (study.errors(own, rate) for own in (arm, other))
+        at[verdict(probability_better(*errors))].append(f"{rate:g}")
+    said = {"better": "is better", "worse": "is worse", "no difference shown": "is no different"}
+    sides = ", ".join(
+        f"{said[name]} at {' and '.join(rates)}" for name, rates in at.items() if rates
+    )
+    return (
+        f"At its own best rate ({best[0]:g}; without attention {best[1]:g}) attention is better "
+        f"with a probability of {better}: {verdict(better)}. Where both have one rate, the one "
+        f"with attention {sides}."
+    )
+
+
 def winners(study: Study) -> str:
-    """Which variants of attention beat the network without, and which one is best."""
+    """Which variants of attention beat the network without, and which one has the best median."""
     plain = of(study, _arm(study, model="rnn"))
-    said, best = [], ("no attention", quantiles([*plain.values()])[2])
-    for arm in study.arms:
-        if "attention" in MODELS[arm.model]:
-            errors = of(study, arm)
-            middle = quantiles([*errors.values()])[2]
-            if probability_better(errors, plain).low > 0.5:
-                said.append(arm.variant)
-            if middle < best[1]:
-                best = (arm.variant, middle)
+    said, best, errors = [], "no attention", plain
+    variants = [arm for arm in study.arms if "attention" in MODELS[arm.model]]
+    for arm in variants:
+        own = of(study, arm)
+        if probability_better(own, plain).low > 0.5:
+            said.append(arm.variant)
+        if middle([*own.values()]) < middle([*errors.values()]):
+            best, errors = arm.variant, own
     wins = f"better than no attention: {', '.join(said)}" if said else "none beats no attention"
-    return f"Of the variants, {wins}; the smallest median test error, {best[1]:.1e}, has {best[0]}."
+    simple = baselines(load_data(variants[0].data_config))["persistence"]["test"]
+    worse = percent(share([*errors.values()], simple))
+    return (
+        f"Of the {len(variants)} kinds of attention trained, {wins}. The smallest median test "
+        f"error, {middle([*errors.values()]):.1e}, has {best}; {worse} of its starts end worse "
+        "than repeating the last number does."
+    )
+
+
+def ceilings(study: Study) -> str:
+    """Whose weights pass what scores within (−1, 1) allow."""
+    said = []
+    for arm in (arm for arm in study.arms if "attention" in MODELS[arm.model]):
+        largest = [x["largest_weight"] for x in study.starts(arm, best_rate(study, arm))]
+        above = sum(weight > ceiling(arm.time_steps) + 1e-6 for weight in largest if weight)
+        said.append(f"{arm.variant} {above / len(largest):.0%}")
+    limit = ceiling(study.arms[0].time_steps)
+    return f"Starts with a weight above tanh's ceiling of {limit:.3f}: {', '.join(said)}."

@@ -3,12 +3,14 @@
 from benchmarks.sheets import Table, as_markdown
 from benchmarks.stopwatch.checking import agreement
 from benchmarks.stopwatch.costs import ratios
+from benchmarks.stopwatch.laws import law_tables
 from benchmarks.stopwatch.records import Record
 from benchmarks.stopwatch.tables import notes, tables
 
 BENCH = "results/bench/cpu"
-AGAIN = "results/bench/cpu-again"
+BEFORE = "results/bench/cpu-before"
 LEDGER = "results/bench/ledger"
+FULL = "results/bench/full"
 
 NEAR = 1.05
 """Two ratios are near when neither is larger than the other by this factor."""
@@ -55,11 +57,12 @@ def again_block(first: Record, second: Record) -> str:
     one, other = ratios(first), ratios(second)
     both = one.keys() & other.keys()
     near = sum(1 / NEAR <= other[key].median / one[key].median <= NEAR for key in both)
+    commits = [record.plan["machine"]["commit"] for record in (first, second)]
     return (
-        f"The same cells were measured a second time, in processes, blocks and an order of their "
-        f"own ([{AGAIN}](../{AGAIN})): of {count} ratios whose intervals are known both times, "
-        f"{agree} have intervals that overlap; of {len(both)} ratios, {near} came out within "
-        f"{NEAR - 1:.0%} of the first."
+        f"The same cells had been measured before, in processes, blocks and an order of their own "
+        f"([{BEFORE}](../{BEFORE}), commit {commits[1]}; this one is of {commits[0]}): of {count} "
+        f"ratios whose intervals are known both times, {agree} have intervals that overlap; of "
+        f"{len(both)} ratios, {near} came out within {NEAR - 1:.0%} of each other."
     )
 
 
@@ -74,6 +77,20 @@ def ledger_block(record: Record) -> str:
     )
     return "\n\n".join(
         [*map(titled, found), chance, *notes(record)[-2:], f"Record: [{LEDGER}](../{LEDGER})."]
+    )
+
+
+def scaling_block(record: Record) -> str:
+    """The law and the crossovers."""
+    others = chosen(record, "A cell against itself", "Not measured", "Processes")
+    found = [*law_tables(record), *others]
+    return "\n\n".join(
+        [
+            f"![Cost of a step against size](../{FULL}/scaling.png)",
+            *map(titled, found),
+            *notes(record)[-2:],
+            f"Every size: [{FULL}/tables.md](../{FULL}/tables.md).",
+        ]
     )
 
 

@@ -29,7 +29,8 @@ class Found:
 def collect(folder: Path) -> Found:
     """Look through a folder and all that are in it; what is no whole record is passed over.
 
-    Of benchmarks the default one comes before others, of studies those of several set-ups.
+    Of benchmarks the default one comes before others, of studies those of several set-ups, of
+    certificates the one of most training steps.
     """
     found, when = Found(), {"run": "", "check": "", "bench": "", "study": ""}
 
@@ -55,8 +56,9 @@ def collect(folder: Path) -> Found:
                 if later("run", content["started"]):
                     found.run, found.run_folder = content, path.parent
             elif content.get("command") == "check" and content.get("rows"):
-                if later("check", content["started"]):
+                steps = content["cases"][0]["steps"]
+                if later("check", f"{steps:9} {content['started']}"):
                     found.check = content
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, InputError):
             continue
     return found

@@ -26,6 +26,7 @@ from benchmarks.studies import plots as study_plots
 from benchmarks.studies.arms import label
 from benchmarks.studies.card import card
 from benchmarks.studies.records import Study
+from benchmarks.studies.tables import answer
 from benchmarks.studies.tables import notes as study_notes
 from benchmarks.studies.tables import tables as study_tables
 from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
@@ -181,7 +182,8 @@ def study_section(study: Study) -> dict[str, Any]:
     return {
         "id": "study",
         "title": "Does attention help?",
-        "text": "Every network from many starts. A cross is the tutorial's own figure, of one run.",
+        "text": f"{answer(study)} Every network from many starts; a cross is the tutorial's own "
+        "figure, of one run.".strip(),
         "figures": [
             {
                 "source": as_source(study_plots.errors_figure(study)),

@@ -17,6 +17,9 @@ from shared.config import (
 MANY_EPOCHS = 6
 """Epochs for which fit_many trains each of its chunks: they cannot be ended halfway."""
 
+LONGEST = 300
+"""Epochs within which a loss must be reached, for the time to it."""
+
 BACKENDS = {
     "Keras/tensorflow": "tensorflow",
     "Keras/jax": "jax",

@@ -130,16 +130,23 @@ def prepared(cell: Cell, package: Any, rule: Rule) -> tuple[Callable[..., Any], 
 
 
 SHOWN = (
+    "CUBLAS_WORKSPACE_CONFIG",
     "CUDA_VISIBLE_DEVICES",
     "JAX_ENABLE_X64",
     "JAX_PLATFORMS",
     "KERAS_BACKEND",
+    "LD_PRELOAD",
+    "MKL_NUM_THREADS",
     "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
     "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
     "XLA_FLAGS",
+    "XLA_PYTHON_CLIENT_PREALLOCATE",
 )
 """Environment variables that matter, kept with every line."""
 

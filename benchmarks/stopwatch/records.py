@@ -179,5 +179,6 @@ GIVE_UP = 2
 
 
 def given_up(lines: list[dict[str, Any]]) -> bool:
-    """A cell with these lines is measured no more."""
-    return len(lines) >= GIVE_UP and all(line["failed"] for line in lines[-GIVE_UP:])
+    """A cell with these lines is measured in no further block."""
+    last = sorted({line["block"] for line in lines})[-GIVE_UP:]
+    return len(last) == GIVE_UP and all(line["failed"] for line in lines if line["block"] in last)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.sheets import Table, short
-from benchmarks.stopwatch.cells import Setting
+from benchmarks.stopwatch.cells import LONGEST, Setting
 from benchmarks.stopwatch.comparisons import (
     break_even_table,
     drift_table,
@@ -149,7 +149,7 @@ def _memory(record: Record, setting: Setting) -> Table:
     columns = ("twin", "way to train", "before, MiB", "peak, MiB", "more, MiB", "device, MiB")
     lines = []
     for cell in measured(record):
-        if cell.setting == setting and not cell.copy and not cell.switch:
+        if cell.setting == setting and not cell.copy and cell.tier != "L":
             medians = [
                 statistics.median(line[key] for line in lines_of(record, cell))
                 for key in ("before_mib", "peak_mib")
@@ -174,28 +174,33 @@ def _failures(record: Record) -> Table:
 
 def _left_out(record: Record) -> Table:
     """How many lines do not count, and why."""
-    lines = []
-    for what, of in (
-        ("busy machine", lambda x: x["machine"]["busy"]),
-        ("failed", lambda x: x["failed"]),
-    ):
-        found = [line for line in record.samples if of(line)]
-        blocks = sorted({line["block"] + 1 for line in found})
-        if found:
-            count = f"{len(found)} of {len(record.samples)}"
-            lines.append([what, count, " ".join(map(str, blocks))])
-    return Table("Processes that do not count", ("because", "how many", "in blocks"), lines)
+    places: dict[tuple[str, str], list[int]] = {}
+    for line in record.samples:
+        cell, reason = line["cell"], line["failed"] or line["machine"]["busy"] and "busy machine"
+        if reason:
+            what = f"{cell.twin} {cell.name}" if line["failed"] else ""
+            places.setdefault((reason, what), []).append(line["block"] + 1)
+    count = len(record.samples)
+    lines = [
+        [*key, f"{len(blocks)} of {count}", " ".join(map(str, sorted({*blocks})))]
+        for key, blocks in places.items()
+    ]
+    columns = ("because", "cell", "how many", "in blocks")
+    return Table("Processes that do not count", columns, lines)
 
 
 def as_rows(record: Record) -> list[dict[str, Any]]:
     """Every cell as a row of plain values, for programs."""
     rows = []
     for cell in grid_of(record.plan).cells:
-        found = cost(record, cell)
+        found, warm = cost(record, cell), usual(record, cell)
         rows.append(
             vars(cell)
             | {"tier": cell.tier, "failed": failures(record).get(cell, "")}
             | {"microseconds": found.median, "low": found.low, "high": found.high, "n": found.n}
+            | {"samples_per_second": cell.batch_size / found.median * 1e6}
+            | {"first_call_seconds": statistics.median(map(first_call, warm)) if warm else None}
+            | {"peak_mib": statistics.median(x["peak_mib"] for x in warm) if warm else None}
         )
     return [finite(row) for row in rows]
 
@@ -214,11 +219,15 @@ def notes(record: Record) -> list[str]:
     if target["epochs"]:
         reached = f"{target['loss']:.3g}, first reached in epoch {target['epochs']}"
         found.append(f"The loss is {reached} of the tutorial's training.")
+    else:
+        found.append(f"The loss of {target['loss']:.3g} is not reached in {LONGEST} epochs.")
     versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items() if v)
     if "processor" in machine:
         found.append(f"{machine['processor']}, {machine['cores']} cores; {versions}.")
     if any(line.get("proof", {}).get("cuDNN") for line in record.samples):
         found.append("Not like for like: on a GPU PyTorch's nn.RNN is one kernel of cuDNN's.")
     if record.end:
-        found.append(record.end["said"] + ".")
+        blocks = 1 + max(line["block"] for line in record.samples)
+        most = record.plan["grid"]["most_blocks"]
+        found.append(f"{blocks} blocks, {most} at most; {record.end['said']}.")
     return found

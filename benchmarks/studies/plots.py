@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from benchmarks.figures import save_figure
 from benchmarks.studies.arms import label
 from benchmarks.studies.records import Study
-from benchmarks.studies.summary import QUANTILES
-from benchmarks.studies.tables import best_rate, of
+from benchmarks.studies.summary import quantiles
+from benchmarks.studies.tables import RATE, as_tutorial, best_rate, of
 from benchmarks.tables import TUTORIAL
 from shared.baselines import baselines
 from shared.config import MODELS
@@ -27,6 +27,7 @@ def errors_figure(study: Study) -> Figure:
     figure = Figure(figsize=(9, 1.4 + 0.34 * len(arms)), layout="constrained")
     axes = figure.subplots()
     noise = np.random.default_rng(0)
+    tutorials = [arm for arm in arms if as_tutorial(arm) and best_rate(study, arm) == RATE]
     for row, arm in enumerate(arms):
         errors = np.array([*of(study, arm).values()])
         shown = errors[np.isfinite(errors) & (errors > 0)]
@@ -35,27 +36,28 @@ def errors_figure(study: Study) -> Figure:
         axes.plot(shown, height, ".", ms=2.5, alpha=0.35, color=colour, mew=0)
         if not shown.size:
             continue
-        low, lower, middle, upper, high = np.quantile(shown, QUANTILES)
+        low, lower, middle, upper, high = quantiles(shown.tolist())
         axes.plot([low, high], [row, row], color="0.15", lw=0.8)
         axes.plot([lower, upper], [row, row], color="0.15", lw=3)
         axes.plot(middle, row, "o", ms=5, mfc="white", mec="0.15")
-        own = TUTORIAL.get(arm.model) if arm.data == "fibonacci" else None
-        if own:
-            axes.plot(own["test_mse"], row, "x", color="0", ms=7)
-    simple = baselines(load_data(arms[0].data_config))
-    for (name, sides), style in zip(simple.items(), ("-", "--", ":", "-."), strict=True):
+        if arm in tutorials:
+            axes.plot(TUTORIAL[arm.model]["test_mse"], row, "x", color="0", ms=7)
+    alike = len({arm.data_config for arm in arms}) == 1  # else each has baselines of its own
+    simple = baselines(load_data(arms[0].data_config)) if alike else {}
+    for (name, sides), style in zip(simple.items(), ("-", "--", ":", "-."), strict=False):
         if sides["test"] > 1e-12:
             axes.axvline(sides["test"], color="0.6", lw=1, ls=style, label=name, zorder=0)
-    if any(arm.model in TUTORIAL and arm.data == "fibonacci" for arm in arms):
+    if tutorials:
         axes.plot([], [], "x", color="0", ms=7, ls="", label="the tutorial's own figure")
     axes.set_yticks(range(len(arms)), [label(arm, study.arms) for arm in arms], fontsize="small")
     axes.invert_yaxis()
     axes.set(
         xscale="log", xlabel="test MSE (dots: starts; line: 5 to 95 %, bold 25 to 75 %, median)"
     )
-    axes.legend(
-        frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1)
-    )
+    if tutorials or simple:
+        axes.legend(
+            frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1)
+        )
     axes.grid(axis="x", lw=0.3)
     return figure
 

@@ -34,7 +34,7 @@ def compute(
     left, tries = [*chunks], TRIES
     while left:
         try:
-            with _backend(scheduler):
+            with backend(scheduler):
                 pool = Parallel(n_jobs=workers, return_as="generator_unordered")
                 results: Any = pool(delayed(_named)(train, chunk) for chunk in left)
                 with contextlib.closing(results):
@@ -54,8 +54,12 @@ def _named(train: Train, chunk: Chunk) -> tuple[Chunk, dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _backend(scheduler: str | None) -> Iterator[None]:
-    """Processes here, or a cluster."""
+def backend(scheduler: str | None) -> Iterator[None]:
+    """Processes here, or a cluster.
+
+    Raises:
+        InputError: as `compute`.
+    """
     if scheduler is None:
         with parallel_config(backend="loky"):
             yield

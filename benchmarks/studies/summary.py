@@ -35,6 +35,12 @@ def quantiles(errors: Sequence[float]) -> list[float]:
     return np.quantile(np.asarray(errors), QUANTILES, method="inverted_cdf").tolist()
 
 
+def middle(errors: Any, axis: int = -1) -> Any:
+    """The median, as an error that occurred: of two in the middle the smaller."""
+    ordered = np.sort(errors, axis=axis)
+    return np.take(ordered, (ordered.shape[axis] - 1) // 2, axis=axis)
+
+
 def share(errors: Sequence[float], limit: float) -> Estimate:
     """The share of errors above a limit, with the exact interval of a binomial proportion."""
     above = int(np.sum(np.asarray(errors) > limit))
@@ -56,7 +62,7 @@ def median_ratio(one: Mapping[int, float], other: Mapping[int, float]) -> Estima
 
     def ratio(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.median(a, axis=axis) / np.median(b, axis=axis)
+            return middle(a, axis) / middle(b, axis)
 
     return _bootstrapped(ratio, a, b)
 
@@ -72,10 +78,11 @@ def _bootstrapped(of: Callable[..., np.ndarray], *values: np.ndarray) -> Estimat
     value = float(of(*values, axis=-1))
     if values[0].size < 2:
         return Estimate(value, math.nan, math.nan)
-    rng, drawn = np.random.default_rng(0), []
-    for _ in range(RESAMPLES):  # scipy's own cannot take the inf of a start that diverged
-        rows = rng.integers(0, values[0].size, values[0].size)
-        drawn.append(float(of(*(array[rows] for array in values), axis=-1)))
+    rng, drawn, size = np.random.default_rng(0), np.empty(0), values[0].size
+    while len(drawn) < RESAMPLES:  # scipy's own cannot take the inf of a start that diverged
+        count = min(RESAMPLES - len(drawn), max(1, 1_000_000 // size))
+        rows = rng.integers(0, size, (count, size))
+        drawn = np.append(drawn, of(*(array[rows] for array in values), axis=-1))
     if np.isnan(drawn).any():
         return Estimate(value, math.nan, math.nan)
     low, high = np.quantile(drawn, (0.025, 0.975), method="inverted_cdf")

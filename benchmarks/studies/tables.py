@@ -16,6 +16,7 @@ from benchmarks.studies.summary import (
     epochs_to,
     equivalence,
     median_ratio,
+    middle,
     place_of,
     probability_better,
     quantiles,
@@ -32,7 +33,10 @@ def tables(study: Study, margin: float) -> list[Table]:
     """All that a study has to say, in the order of reading."""
     found = [
         _errors(study),
+        _training(study),
         _attention(study),
+        _at_each_rate(study),
+        _variants(study),
         _weights(study),
         _setups(study),
         _twins(study, margin),
@@ -47,12 +51,21 @@ def notes(study: Study, margin: float) -> list[str]:
     arm, environment = study.arms[0], study.plan["environment"]
     data = arm.data_config
     versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items() if v)
+    twins, setups, splits = (
+        list(dict.fromkeys(str(getattr(arm, name)) for arm in study.arms))
+        for name in ("twin", "setup", "split")
+    )
+    split = f"split {splits[0]}" if len(splits) == 1 else f"{len(splits)} splits"
+    rates = ", ".join(f"{rate:g}" for rate in study.rates)
     return [
-        f"Data: {data.data}, {data.rows:,} rows of {data.time_steps} steps; {arm.epochs} epochs, "
-        f"batch size {arm.batch_size}, {arm.units} units, {arm.dtype}. "
+        f"Data: {data.data}, {data.rows:,} rows of {data.time_steps} steps, {split}; trained in "
+        f"{' and '.join(twins)}, set-up {', '.join(setups)}; {arm.epochs} epochs, learning rate "
+        f"{rates}, batch size {arm.batch_size}, {arm.units} units, {arm.dtype}. "
         f"n = {study.plan['starts']:,} starts of each.",
-        "In brackets 95 % intervals: exact for shares, else by a bootstrap of starts, paired where "
-        "two arms begin from the same weights. Errors are mean squared errors on the test set.",
+        "In brackets 95 % intervals: exact for shares, else by a bootstrap of starts, paired by "
+        "seed: two arms have the same batches in the same order, and the same initial weights "
+        "wherever both draw them by the same rule. None is corrected for the number of "
+        "comparisons. Errors are mean squared errors, on the test set unless it says otherwise.",
         f"{environment['processor']}, {environment['cores']} cores; {versions}; "
         f"commit {environment['commit']}.",
     ]
@@ -63,7 +76,7 @@ def best_rate(study: Study, arm: Arm) -> float:
 
     def median(rate: float) -> float:
         errors = [*study.errors(arm, rate, "train").values()]
-        return float(np.median(errors)) if errors else math.inf
+        return middle(errors) if errors else math.inf
 
     return min(study.rates, key=median)
 
@@ -76,47 +89,92 @@ def of(study: Study, arm: Arm, side: str = "test") -> dict[int, float]:
 def _errors(study: Study) -> Table:
     columns = (
         "arm",
-        "train, median",
         *("test, 5 %", "25 %", "median", "75 %", "95 %"),
         "worse than persistence",
         "than the training mean",
+        "than 0",
+        "than linear regression",
         "no number",
-        "epochs to persistence, median",
         "n",
     )
     lines = []
     for arm in study.arms:
-        test, train = [*of(study, arm).values()], [*of(study, arm, "train").values()]
+        test = [*of(study, arm).values()]
         if not test:
             continue
         simple = baselines(load_data(arm.data_config))
-        losses = [start["loss"] for start in study.starts(arm, best_rate(study, arm))]
-        epochs = float(np.median(epochs_to(losses, simple["persistence"]["train"])))
+        names = ("persistence", "training mean", "predict 0", "linear regression")
         lines.append(
             [
                 label(arm, study.arms),
-                f"{np.median(train):.2e}",
                 *(f"{value:.2e}" for value in quantiles(test)),
-                percent(share(test, simple["persistence"]["test"])),
-                percent(share(test, simple["training mean"]["test"])),
+                *(percent(share(test, simple[name]["test"])) for name in names),
                 str(sum(not math.isfinite(error) for error in test)),
-                f"{epochs:g}" if math.isfinite(epochs) else "never",
                 str(len(test)),
             ]
         )
     return Table("Errors", columns, lines, left=1)
 
 
+def _training(study: Study) -> Table:
+    """The same on the training set, and how long it took to get somewhere."""
+    columns = (
+        "arm",
+        *("train, 5 %", "25 %", "median", "75 %", "95 %"),
+        "epochs to persistence, median",
+    )
+    lines = []
+    for arm in study.arms:
+        train = [*of(study, arm, "train").values()]
+        if train:
+            simple = baselines(load_data(arm.data_config))
+            losses = [start["loss"] for start in study.starts(arm, best_rate(study, arm))]
+            epochs = middle(epochs_to(losses, simple["persistence"]["train"]))
+            numbers = [f"{value:.2e}" for value in quantiles(train)]
+            when = f"{epochs:g}" if math.isfinite(epochs) else "never"
+            lines.append([label(arm, study.arms), *numbers, when])
+    return Table("Training errors", columns, lines, left=1)
+
+
 def _attention(study: Study) -> Table:
     """With attention against without, all else equal."""
     columns = ("arm", "P(attention better)", "so", "median error, times that without")
     lines = []
+    for arm, other in rivals(study):
+        lines += _against(study, arm, other)
+    return Table("Attention against none", columns, lines, left=1)
+
+
+def _at_each_rate(study: Study) -> Table:
+    """The same where both have one learning rate, not each its best."""
+    columns = ("arm", "P(attention better)", "so", "median error, times that without")
+    lines = []
+    for arm, other in rivals(study) if len(study.rates) > 1 else ():
+        for rate in study.rates:
+            for name, *cells in _against(study, arm, other, rate):
+                lines.append([f"{name}, {rate:g}", *cells])
+    return Table("Attention against none, at one rate", columns, lines, left=1)
+
+
+def rivals(study: Study) -> Iterator[tuple[Arm, Arm]]:
+    """Every arm with attention, and the one that differs in having none."""
     for arm in study.arms:
         others = (o for o in study.arms if "attention" not in MODELS[o.model])
         other = next((o for o in others if _same(arm, o, "model", "variant")), None)
         if "attention" in MODELS[arm.model] and other:
+            yield arm, other
+
+
+def _variants(study: Study) -> Table:
+    """Each variant of attention against the tutorial's, all else equal."""
+    columns = ("arm", "P(better than the tutorial's)", "so", "median error, times as large")
+    lines = []
+    for arm in study.arms:
+        others = (o for o in study.arms if o.variant == "tutorial" and arm.variant != "tutorial")
+        other = next((o for o in others if _same(arm, o, "variant")), None)
+        if other:
             lines += _against(study, arm, other)
-    return Table("Attention against none", columns, lines, left=1)
+    return Table("Variants against the tutorial's attention", columns, lines, left=1)
 
 
 def _weights(study: Study) -> Table:
@@ -180,6 +238,15 @@ def _twins(study: Study, margin: float) -> Table:
     return Table("Twins on the same starts", columns, lines, left=2)
 
 
+RATE = 1e-3
+"""The tutorial's learning rate: Adam's in Keras."""
+
+
+def as_tutorial(arm: Arm) -> bool:
+    """It is trained as the tutorial trains, but for twin and set-up, at RATE."""
+    return arm.model in TUTORIAL and arm == Arm(twin=arm.twin, model=arm.model, setup=arm.setup)
+
+
 def _tutorials(study: Study) -> Table:
     """Where the tutorial's own figures fall."""
     columns = (
@@ -191,16 +258,11 @@ def _tutorials(study: Study) -> Table:
     )
     lines = []
     for arm in study.arms:
-        plain = arm.variant == "tutorial" and (arm.data, arm.split, arm.units) == (
-            "fibonacci",
-            13,
-            2,
-        )
-        if plain and arm.model in TUTORIAL and of(study, arm):
+        if as_tutorial(arm) and study.errors(arm, RATE):
             cells = []
             for side in ("train", "test"):
                 value = TUTORIAL[arm.model][f"{side}_mse"]
-                below = place_of(value, [*of(study, arm, side).values()])
+                below = place_of(value, [*study.errors(arm, RATE, side).values()])
                 cells += [f"{value:.3e}", f"{below:.0%}"]
             lines.append([label(arm, study.arms), *cells])
     return Table("The tutorial's own figures", columns, lines, left=1)
@@ -213,7 +275,7 @@ def _rates(study: Study) -> Table:
     for arm in study.arms if len(study.rates) > 1 else ():
         for rate in (rate for rate in study.rates if study.errors(arm, rate)):
             sides = [
-                np.median([*study.errors(arm, rate, side).values()]) for side in ("train", "test")
+                middle([*study.errors(arm, rate, side).values()]) for side in ("train", "test")
             ]
             best = "best" if rate == best_rate(study, arm) else ""
             lines.append([label(arm, study.arms), f"{rate:g}", *(f"{x:.2e}" for x in sides), best])
@@ -227,15 +289,44 @@ def _same(one: Arm, other: Arm, *but: str) -> bool:
     )
 
 
-def _against(study: Study, arm: Arm, other: Arm) -> Iterator[list[str]]:
-    """A line with P(better), ratio of medians and verdict, if both were trained."""
-    errors = of(study, arm), of(study, other)
+def _against(study: Study, arm: Arm, other: Arm, rate: float | None = None) -> Iterator[list[str]]:
+    """A line with P(better), verdict and ratio of medians, if both were trained.
+
+    At a learning rate, or each at its best.
+    """
+    errors = (
+        (of(study, arm), of(study, other))
+        if rate is None
+        else (study.errors(arm, rate), study.errors(other, rate))
+    )
     if errors[0].keys() & errors[1].keys():
         better = probability_better(*errors)
-        so = "better" if better.value > 0.5 else "worse"
-        if not (better.low > 0.5 or better.high < 0.5):
-            so = "no difference shown"
-        yield [label(arm, study.arms), str(better), so, str(median_ratio(*errors))]
+        yield [label(arm, study.arms), str(better), verdict(better), str(median_ratio(*errors))]
+
+
+def verdict(better: Estimate) -> str:
+    """What a probability of being better shows."""
+    if better.low > 0.5:
+        return "better"
+    return "worse" if better.high < 0.5 else "no difference shown"
+
+
+def answer(study: Study) -> str:
+    """Whether attention helps, in words: the first arm with it in the twin set-up, and without."""
+    for arm, other in rivals(study):
+        ours, theirs = of(study, arm), of(study, other)
+        if arm.setup == "twin" and ours.keys() & theirs.keys():
+            persistence = baselines(load_data(arm.data_config))["persistence"]["test"]
+            attention, none = (middle([*errors.values()]) for errors in (ours, theirs))
+            return (
+                f"Over {len(ours):,} starts the median test error is {attention:.1e} with "
+                f"attention and {none:.1e} without. On one start and the same rows attention ends "
+                f"better in {percent(probability_better(ours, theirs))} of the cases; "
+                f"{percent(share([*ours.values()], persistence))} of its starts end worse than "
+                "repeating the last number does, without attention "
+                f"{percent(share([*theirs.values()], persistence))}."
+            )
+    return ""
 
 
 def percent(found: Estimate) -> str:

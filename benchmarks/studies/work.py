@@ -5,6 +5,7 @@ interpreter of its own, wherever the workers run.
 """
 
 import importlib
+import itertools
 import json
 import os
 import subprocess
@@ -27,6 +28,10 @@ KEPT = 20
 """Starts whose weights are kept."""
 
 
+TRIES = 3
+"""How often an interpreter is started for a chunk, as long as something kills it."""
+
+
 class ChunkError(RuntimeError):
     """A chunk that could not be trained; the message is one line."""
 
@@ -35,16 +40,20 @@ def train(chunk: Chunk) -> dict[str, Any]:
     """Train a chunk in an interpreter of its own; what `trained` gives.
 
     Raises:
-        ChunkError: the interpreter ended before its time.
+        ChunkError: the interpreter ended before its time, or was killed again and again.
     """
-    run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.studies.work"],
-        input=json.dumps(chunk.as_dict() | {"parent": os.getpid()}),
-        capture_output=True,
-        text=True,
-        env=os.environ | framework_environment(chunk.arm.train_config),
-        check=False,
-    )
+    for attempt in itertools.count(1):
+        run = subprocess.run(
+            [sys.executable, "-m", "benchmarks.studies.work"],
+            input=json.dumps(chunk.as_dict() | {"parent": os.getpid()}),
+            capture_output=True,
+            text=True,
+            env=os.environ | framework_environment(chunk.arm.train_config),
+            check=False,
+        )
+        # Killed, as the system does when memory runs out: another time there may be enough.
+        if run.returncode >= 0 or attempt == TRIES:
+            break
     if run.returncode:
         lines = [line for line in run.stderr.strip().splitlines() if line.strip()]
         said = (
