@@ -38,3 +38,29 @@ def test_everything_holds_on(backend, files, tmp_path):
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert " passed" in run.stdout
+
+
+MANY = """
+import keras_impl, torch
+from shared.config import DataConfig, ModelConfig, TrainConfig
+from shared.fibonacci import load_fibonacci
+
+torch._dynamo.config.recompile_limit = 1
+data = load_fibonacci(DataConfig(numbers=30, time_steps=2))
+for units in (1, 2):
+    model = keras_impl.create_model(ModelConfig(model="rnn", units=units, time_steps=2))
+    keras_impl.fit_compiled(model, data, TrainConfig(epochs=2, keras_backend="torch"))
+print("trained")
+"""
+
+
+def test_torch_compiles_as_many_networks_as_there_are():
+    """PyTorch compiles one function eight times at most, if it is not told otherwise."""
+    run = subprocess.run(
+        [sys.executable, "-c", MANY],
+        env=os.environ | {"KERAS_BACKEND": "torch"},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert run.stdout.endswith("trained\n"), run.stderr

@@ -93,7 +93,11 @@ class Steps:
         From 0 to 0 only compiles.
         """
         order = torch.tensor(rows, device=self._x.device)
-        with torch.no_grad(), inductor_config.patch(cpp_wrapper=True):
+        with (
+            torch.no_grad(),
+            torch._dynamo.config.patch(recompile_limit=10_000),  # of networks in one process
+            inductor_config.patch(cpp_wrapper=True),
+        ):
             if rows.shape not in self._compiled:
                 self._compiled[rows.shape] = self._compile(order)
             run = self._compiled[rows.shape]
@@ -115,8 +119,7 @@ class Steps:
 
             return [*while_loop(unfinished, step, (begin.clone(), *state))][1:]
 
-        with torch._dynamo.config.patch(recompile_limit=10_000):
-            return torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
+        return torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
 
     def take_loss(self) -> np.ndarray:
         """The sum of the loss over all rows since the last time, one for each start."""
