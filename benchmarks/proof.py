@@ -122,8 +122,8 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
 
     A gradient that is a sum which cancels has a gate derived from what a rounding does to it.
     Variants of our networks, and other people's, have gates derived from their own float32 errors
-    as well, ours along the trajectory only: where all scores move alike, Adam makes steps of
-    rounding alone. Other people's models have no definition.
+    as well, ours only where many steps have been taken: where all scores move alike, Adam makes
+    steps of rounding alone. Other people's models have no definition.
     """
     verdict, folder = Verdict(), ascent.folder
     backends = [plan.backend for name, plan in ascent.plans.items() if name != "torch"]
