@@ -37,6 +37,7 @@ proof: $(READY)  ## climb the whole ladder anew, and write it into the documents
 	rm -rf results/run-proof && mkdir -p results/run-proof results/check
 	$(BIN)/twins check --full --json results/run-proof/full.json --figure results/run-proof/growth.png
 	$(BIN)/twins check --mutants --json results/run-proof/mutants.json
+	$(BIN)/twins check --model rnn_with_attention --variant all --json results/run-proof/variants.json
 	mv results/run-proof/* results/check/ && rmdir results/run-proof
 	$(BIN)/python -m benchmarks.readme
 

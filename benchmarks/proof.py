@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,9 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
             name: own_float32_errors(folder / name, case.title, plan.backend)
             for name, plan in ascent.plans.items()
         }
+        # By how much a training amplifies rounding is the network's matter, not a twin's: each
+        # twin's error is one draw of it.
+        all_own = reduce(larger, own.values())
         torch = folder / "torch" / case.name
         for name, plan in ascent.plans.items():
             here, trained = (
@@ -154,7 +158,7 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                 places = [Place(rung, case.steps) for rung in FASTER_RUNGS]
                 if name not in ascent.finished:
                     (found, should), places = common(found, should), []
-                least = grown(from_float32(own[name], case.dtype)) if is_derived(case) else None
+                least = grown(from_float32(all_own, case.dtype)) if is_derived(case) else None
                 verdict.add(pair | {"against": "its fit"}, found, should, {}, least, places)
             if name == "torch":
                 tutorial = ours and case.variant == "tutorial"  # the floor knows no other
@@ -165,8 +169,8 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                 worst, least = own[name], rounding
                 if not (ours and case.variant == "tutorial"):
                     both = larger(own[name], own["torch"])
-                    wide = from_float32(both, case.dtype)
-                    least = larger(rounding, grown(wide) if ours else wide)
+                    wide = grown(from_float32(all_own, case.dtype)) if ours else None
+                    least = larger(rounding, wide or from_float32(both, case.dtype))
                     worst = worst if ours else both
                 desired = rmsprop_on_paper(alone(torch, followed))
                 if not ours:

@@ -38,12 +38,14 @@ def filled_documents() -> dict[Path, str]:
         return json.loads((ROOT / path).read_text())
 
     single, double = (load(f"{folder}/record.json") for folder in FOLDERS)
-    full, mutants = (load(f"{CHECK}/{name}.json") for name in ("full", "mutants"))
+    full, mutants, variants = (
+        load(f"{CHECK}/{name}.json") for name in ("full", "mutants", "variants")
+    )
     bench = read(ROOT / BENCH)
     blocks = {
         "README.md": {
             "results": results_block(single, double),
-            "proof": proof_block(full, mutants),
+            "proof": proof_block(full, mutants, variants),
             "speed": short_speed_block(bench),
             "layer": layer_block(),
         },

@@ -8,7 +8,7 @@ import pytest
 from synthetic import FAST, OTHER, PLAIN, record_of
 
 from benchmarks.check import TUTORIAL_STEPS
-from benchmarks.documents.certificates import CHECK
+from benchmarks.documents.certificates import CHECK, smallest, widest
 from benchmarks.documents.findings import FOLDER, STUDIES
 from benchmarks.documents.sources import code_lines
 from benchmarks.documents.speed import BEFORE, BENCH, FULL, LEDGER, again_block
@@ -18,7 +18,7 @@ from benchmarks.stopwatch.costs import failures, lines_of
 from benchmarks.stopwatch.grid import GRIDS, load_grid
 from benchmarks.stopwatch.records import grid_of, read
 from benchmarks.studies.records import read as read_study
-from shared.config import MODELS
+from shared.config import MODELS, VARIANTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -119,10 +119,11 @@ def test_code_is_counted_without_docstrings_comments_and_blank_lines(tmp_path):
 
 
 def test_certificates_are_whole_and_of_a_commit():
-    full, mutants = (
-        json.loads((ROOT / CHECK / f"{name}.json").read_text()) for name in ("full", "mutants")
+    full, mutants, variants = (
+        json.loads((ROOT / CHECK / f"{name}.json").read_text())
+        for name in ("full", "mutants", "variants")
     )
-    for record in (full, mutants):
+    for record in (full, mutants, variants):
         assert record["ok"] and record["status"] == "complete" and not record["failures"]
         assert record["environment"]["commit"] and "dirty" not in record["environment"]["commit"]
     cases = {(case["model"], case["dtype"], case["steps"]) for case in full["cases"]}
@@ -134,3 +135,5 @@ def test_certificates_are_whole_and_of_a_commit():
         "PyTorch",
         "scalar loop",
     }
+    assert {case["variant"] for case in variants["cases"]} == {*VARIANTS}
+    assert widest(variants) < smallest(mutants) / 100

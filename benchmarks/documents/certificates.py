@@ -9,8 +9,8 @@ from benchmarks.sheets import Table, as_markdown
 CHECK = "results/check"
 
 
-def proof_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
-    """Figure, tables and conditions of the whole ladder."""
+def proof_block(full: dict[str, Any], mutants: dict[str, Any], variants: dict[str, Any]) -> str:
+    """Figure, tables and conditions of the whole ladder; what the variants made of it."""
     parts = [f"![Growth of the difference]({CHECK}/growth.png)"]
     for dtype in dict.fromkeys(row["dtype"] for row in full["rows"]):
         rows = [row for row in full["rows"] if row["dtype"] == dtype]
@@ -27,8 +27,35 @@ def proof_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
             f"Conditions: {conditions(full)}. Certificates: "
             f"[{CHECK}/full.json]({CHECK}/full.json), "
             f"[{CHECK}/mutants.json]({CHECK}/mutants.json).",
+            variants_sentence(variants, mutants),
         ]
     )
+
+
+def variants_sentence(variants: dict[str, Any], mutants: dict[str, Any]) -> str:
+    """How the variants of attention climb, and that their wider gates would let no mistake by."""
+    names = ", ".join(dict.fromkeys(case["variant"] for case in variants["cases"]))
+    return (
+        f"The variants of attention ({names}), to {variants['cases'][0]['steps']:,} steps: "
+        f"{sentence(variants).split('.')[0]}. Some of their gates are wider: in float64 up to "
+        f"{widest(variants):.1e} on the trajectory; the smallest effect of any wrong port above, "
+        f"on the rung that sees it first, is {smallest(mutants):.1e}. Certificate: "
+        f"[{CHECK}/variants.json]({CHECK}/variants.json)."
+    )
+
+
+def widest(record: dict[str, Any]) -> float:
+    """The widest gate of a certificate on the trajectory, in float64."""
+    return max(
+        row["gate"]
+        for row in record["rows"]
+        if (row["rung"], row["dtype"]) == ("trajectory", "float64")
+    )
+
+
+def smallest(mutants: dict[str, Any]) -> float:
+    """The smallest effect of a wrong port where it is seen first, in float64."""
+    return min(found["effect"] for found in mutants["kills"] if found["effect"])
 
 
 def effects_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
