@@ -128,6 +128,21 @@ def test_break_even(tmp_path):
     assert line["pays after epochs"] == "no difference shown"
 
 
+def test_break_even_of_many_starts(tmp_path):
+    """Ten trainings of 0.0826 s an epoch against 0.2065 s for all and 40 s more: 65 epochs."""
+    many = replace(PLAIN, way="fit_many", starts=10)
+    slow = [line_of(many, block, 25.0) for block in range(5)]
+    for line in slow:
+        line["seconds"][0] += 40
+    record = record_of(tmp_path / "r", {PLAIN: [100.0] * 5, many: slow})
+    (line,) = found(record, "Break-even")
+    assert line["instead of"] == "fit" and line["train by"] == "fit_many, 10 starts"
+    assert line["pays after epochs"] == "65"
+    record = record_of(tmp_path / "s", {PLAIN: [100.0] * 5, many: [200.0] * 5})
+    (line,) = found(record, "Break-even")
+    assert line["pays after epochs"] == "never"
+
+
 def test_busy_and_failed_processes_do_not_count_and_are_counted(tmp_path):
     values = [100.0] * 5
     spoiled = [

@@ -79,7 +79,7 @@ def steps_figure(record: Record, setting: Setting) -> Figure:
 
 
 def break_even_figure(record: Record, setting: Setting) -> Figure:
-    """Seconds in all against epochs, from call to return, for each twin and way."""
+    """Seconds in all against epochs, from call to return, for each twin and way; of one start."""
     own = [c for c in measured(record) if c.setting == setting and c.tier in "ABC" and not c.copy]
     twins = list(dict.fromkeys(cell.twin for cell in own))
     figure = Figure(figsize=(2.6 * max(2, len(twins)), 3.6), layout="constrained")
