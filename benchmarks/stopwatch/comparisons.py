@@ -65,17 +65,17 @@ def break_even_table(record: Record, setting: Setting) -> Table:
         if one.twin == other.twin and one.tier < other.tier:
             found = ratio(record, one, other)
             times = other.starts // one.starts
-            ways = [_break_even(usual(record, one), usual(record, other), times)]
+            ways = [_break_even(times, usual(record, one), usual(record, other))]
             if cold(record, one) or cold(record, other):
                 firsts = [cold(record, cell) or usual(record, cell) for cell in (one, other)]
-                ways.append(_break_even(*firsts, times))
+                ways.append(_break_even(times, *firsts))
             if found.known and found.has_one:
                 ways = [found.doubt]
             lines.append([one.twin, one.name, other.name, *ways, *[""] * (2 - len(ways))])
     return Table(f"Break-even: {setting.name}", columns, lines, left=3)
 
 
-def _break_even(ones: list[Line], others: list[Line], times: int) -> str:
+def _break_even(times: int, ones: list[Line], others: list[Line]) -> str:
     """Epochs from which on the other way has taken less than so many trainings of the one."""
     (zero_one, epoch_one), (zero_other, epoch_other) = (
         [statistics.median(in_all(line, 0) for line in lines)]
