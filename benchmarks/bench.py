@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from shared.config import Device, InputError, check_integer
+from shared.config import MODEL_GROUPS, MODELS, Device, InputError, check_integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,14 @@ class Bench:
     ledger: tyro.conf.FlagCreatePairsOff[bool] = False
     """Measure what each default costs or gains when it is flipped."""
 
+    family: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Measure LSTM, GRU, convolution and decoder, by fit and by the two faster ways."""
+
     grid: Path | None = None
     """Measure the cells of this TOML file; benchmarks/stopwatch/grids has examples."""
+
+    model: Annotated[str | None, tyro.conf.arg(metavar="|".join([*MODEL_GROUPS, *MODELS]))] = None
+    """Measure this network, or group of them, in every cell, whatever the grid says."""
 
     device: Device | None = None
     """Measure every cell on this device, whatever the grid says."""
@@ -80,7 +86,8 @@ class Bench:
         jobs = [name for name in ("resume", "verify", "compare") if getattr(self, name)]
         if len(jobs) > 1:
             raise InputError(f"{jobs[0]} and {jobs[1]} cannot be given together")
-        grids = [name for name in ("quick", "full", "ledger", "grid") if getattr(self, name)]
+        presets = ("quick", "full", "ledger", "family", "grid")
+        grids = [name for name in presets if getattr(self, name)]
         if len(grids) > 1:
             raise InputError(f"{grids[0]} and {grids[1]} cannot be given together")
         defaults = Bench()
@@ -107,7 +114,7 @@ class Bench:
             record = records.resume(self.resume, described)
         else:
             (name,) = grids or ["default"]
-            grid = load_grid(self.grid or GRIDS / f"{name}.toml", self.device)
+            grid = load_grid(self.grid or GRIDS / f"{name}.toml", self.device, self.model)
             blocks = self.blocks or grid.blocks
             most = self.most_blocks or max(blocks, grid.most_blocks if not self.blocks else 0)
             if most < blocks:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from shared.config import VARIANTS, DataConfig, Dtype, ModelConfig, TrainConfig
-from shared.fibonacci import Data, batch_order, load_fibonacci
+from shared.config import DECODERS, MODELS, VARIANTS, DataConfig, Dtype, ModelConfig, TrainConfig
+from shared.fibonacci import Data, batch_order
 from shared.many import ManyResult
 from shared.parity import Trace
+from shared.tasks import load_data
 from shared.weights import Weights, random_weights
 
 LANDMARKS = (1, 10, 100, 1000)
@@ -57,12 +58,12 @@ class Case:
 
     @property
     def small(self) -> ModelConfig:
-        """The network of the small rungs: no two of its sizes are equal, so no axis hides."""
+        """The network of the small rungs: no two sizes of an array are equal: no axis hides."""
         return ModelConfig(
             model=self.model,
             units=4,
             dense_units=2,
-            time_steps=5,
+            time_steps=13 if "conv" in MODELS[self.model] else 5,  # 5 pooled ones
             features=3,
             dtype=self.dtype,
             **VARIANTS[self.variant],
@@ -89,8 +90,18 @@ class Case:
 
     @property
     def large(self) -> ModelConfig:
-        """The network of the trajectory, the tutorial's."""
-        return ModelConfig(model=self.model, dtype=self.dtype, **VARIANTS[self.variant])
+        """The network of the trajectory, of the tutorial's size."""
+        return ModelConfig(
+            model=self.model,
+            dense_units=self.horizon,
+            dtype=self.dtype,
+            **VARIANTS[self.variant],
+        )
+
+    @property
+    def horizon(self) -> int:
+        """Numbers to predict on the trajectory: of a decoder some, of others the next one."""
+        return 3 if self.model in DECODERS else 1
 
     def long(self, package: Any) -> Any:
         """That network with its start."""
@@ -122,10 +133,14 @@ class Case:
 
     def sequence(self) -> tuple[Data, np.ndarray]:
         """The tutorial's data, and its rows in the order of the trajectory."""
-        data = load_fibonacci(DataConfig(dtype="float32"))
+        data = load_data(DataConfig(horizon=self.horizon, dtype="float32"))
         data = as_data(data.train_x.astype(self.dtype), data.train_y.astype(self.dtype))
         rows = len(data.train_x)
         return data, batch_order(rows, -(-self.steps // rows), self.seed).ravel()[: self.steps]
+
+    def told(self, data: Data) -> Data:
+        """The rows as the network is trained on them."""
+        return data.followed() if self.model in DECODERS else data
 
     def shared(self, trace: Trace) -> Trace:
         """A trace with the names that all workers use."""

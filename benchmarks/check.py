@@ -8,13 +8,16 @@ from typing import Annotated, Literal, get_args
 import tyro
 
 from shared.config import (
+    MODEL_GROUPS,
     MODELS,
     VARIANTS,
+    WITH_VARIANTS,
     InputError,
     KerasBackend,
     Loss,
     check_choice,
     check_integer,
+    chosen_models,
 )
 
 TUTORIAL_STEPS = 24_780
@@ -29,8 +32,8 @@ class Check:
     own, in float64 and float32; the definition in NumPy is the judge.
     """
 
-    model: Annotated[str, tyro.conf.arg(metavar="|".join(["all", *MODELS]))] = "all"
-    """Network to check, or all of them."""
+    model: Annotated[str, tyro.conf.arg(metavar="|".join([*MODEL_GROUPS, *MODELS]))] = "tutorial"
+    """Network to check, the tutorial's two, or all of them."""
 
     variant: Annotated[str, tyro.conf.arg(metavar="|".join(["all", *VARIANTS]))] = "tutorial"
     """Variant of attention to check, or all of them."""
@@ -46,7 +49,7 @@ class Check:
     --torch 100."""
 
     full: bool = False
-    """All 24780 steps of the tutorial: takes some twenty minutes."""
+    """All 24780 steps of the tutorial: takes half an hour for its two networks."""
 
     faster: bool = True
     """Train by fit_compiled and fit_many as well, and by the scalar loop; PyTorch's compiler takes
@@ -90,7 +93,7 @@ class Check:
         Raises:
             InputError: before anything is started.
         """
-        check_choice("model", self.model, ("all", *MODELS))
+        models = chosen_models(self.model)
         check_choice("variant", self.variant, ("all", *VARIANTS))
         if self.steps is not None:
             check_integer("steps", self.steps, 2, TUTORIAL_STEPS)
@@ -118,12 +121,13 @@ class Check:
             names = ("model", "variant", "dtype", "steps", "full", "keras_backend", "figure")
             self._refuse(*names, "faster", why="cannot be chosen with mutants")
             return kills.hunt(self.seed, self.json)
-        attends = [name for name, layers in MODELS.items() if "attention" in layers]
-        models = [self.model]
-        if self.model == "all":
-            models = list(MODELS) if self.variant in ("all", "tutorial") else attends
-        elif self.variant != "tutorial" and self.model not in attends:
-            raise InputError(f"model must have attention for a variant of it, got {self.model!r}")
+        if self.variant not in ("all", "tutorial"):
+            models = [name for name in models if name in WITH_VARIANTS]
+            if not models:
+                raise InputError(
+                    f"model must be one of {', '.join(WITH_VARIANTS)} for a variant, "
+                    f"got {self.model!r}"
+                )
         return proof.prove(
             models,
             list(VARIANTS) if self.variant == "all" else [self.variant],

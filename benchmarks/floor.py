@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 import numba
 import numpy as np
 
-from shared.config import MODELS, InputError, ModelConfig, TrainConfig
+from shared.config import TUTORIAL_MODELS, InputError, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order, batches
 from shared.results import FitResult, Snapshot
 from shared.weights import Weights, weight_shapes
@@ -34,7 +34,7 @@ def fit(
 
     Raises:
         InputError: another activation than tanh, another loss than mse, another optimizer than
-            Adam, a variant of attention: the floor knows only the tutorial's.
+            Adam, another network than the tutorial's, or a variant of its attention.
     """
     known = {"optimizer": "adam", "loss": "mse", "setup": "twin"}
     for name, value in known.items():
@@ -42,6 +42,8 @@ def fit(
             raise InputError(f"{name} must be {value} here, got {getattr(config, name)!r}")
     if model.activation != ("tanh", "tanh"):
         raise InputError(f"activation must be tanh here, got {model.activation!r}")
+    if model.model not in TUTORIAL_MODELS:
+        raise InputError(f"model must be one of the tutorial's here, got {model.model!r}")
     if (model.score, model.temperature, model.bias) != ("tanh", False, "per_step"):
         raise InputError(f"attention must be the tutorial's here, got {model.options!r}")
     if order is None:
@@ -56,7 +58,7 @@ def fit(
         map(number, (config.learning_rate, 0.9, 0.999, rounded(0.9), rounded(0.999), 1e-7, 1))
     )
     flats = (flat, m, v, gradient)
-    attends = "attention" in MODELS[model.model]
+    attends = model.attends
 
     def run(rows: np.ndarray, first: int, last: int, done: int) -> float:
         x, y = data.train_x, data.train_y

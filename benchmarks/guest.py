@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -139,7 +140,8 @@ def renamed(
         parts = key.split("/")
         ends = ("/".join(parts[start:]) for start in range(len(parts)))
         layer = next((start for start, end in enumerate(ends) if end in weights), None)
-        if layer is None and parts[-1] in ("input", "h", "e", "alpha", "context"):
+        made = re.sub(r"_\d+$", "", parts[-1])  # with a number if the layer is called again
+        if layer is None and made in ("input", "h", "e", "alpha", "context"):
             layer = 0
         if layer is not None:
             parts[layer] = names.get(parts[layer], parts[layer])

@@ -69,15 +69,17 @@ class Climber:
         """The rungs that need no other twin; their names, when each is on disk."""
         package, case = self.package, self.case
         data, mask = case.rows()
-        x, y = data.train_x[:BATCH], data.train_y[:BATCH]
+        y = data.train_y[:BATCH]
 
         self.save("born", package.get_weights(case.fresh(package)))
         model = case.short(package)
         self.save("weights", package.get_weights(model))
         yield "weights"
-        self.save("trace", package.trace(model, x, y, loss=case.loss))
+        told = package.taught(model, data).train_x[:BATCH]
+        self.save("trace", package.trace(model, told, y, loss=case.loss))
         yield "forward"
         if mask is not None:
+            x = data.train_x[:BATCH]
             self.save("mask", package.trace(model, x, y, mask[:BATCH], case.loss))
         yield "mask"
         # So small a rate moves no weight: the epoch's loss is the loss of all rows.

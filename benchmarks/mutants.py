@@ -32,11 +32,16 @@ class Mutant:
 
 
 ATTEND, SCORE = "attention:Attention.attend", "attention:Attention.score"
-RESET, STATES = "rnn:SimpleRNN.reset_parameters", "rnn:SimpleRNN.states"
+RESET, STATES = "rnn:Recurrent.reset_parameters", "rnn:Recurrent.states"
 GET, SET, FIT = "weights:get_weights", "weights:set_weights", "training:fit"
 CREATE, FOLLOW, RESUME = (
     f"optimizer:{name}" for name in ("create_optimizer", "keras_settings", "set_state")
 )
+CONVOLVED = (
+    "torch.nn.functional.conv1d("
+    "torch.transpose(x, 1, 2), self.core.weight.flip(-1), self.core.bias)"
+)
+RESET_BEFORE = "torch.chunk(linear(torch.sigmoid(r + r_h) * h, weight_hh, bias_hh), 3, dim=-1)[2]"
 TRAINED = [("requires_grad_(False)", "requires_grad_(True)")]
 
 MUTANTS = {
@@ -91,7 +96,7 @@ MUTANTS = {
         "forward", {SCORE: [("else e + self.b", "else e + self.b.flip(0)")]}
     ),
     "first state in place of the last": Mutant(
-        "forward", {"rnn:SimpleRNN.forward": [("states[:, -1]", "states[:, 0]")]}, "rnn"
+        "forward", {"rnn:Recurrent.forward": [("states[:, -1]", "states[:, 0]")]}, "rnn"
     ),
     "state carried over from batch to batch": Mutant(
         "forward",
@@ -118,7 +123,7 @@ MUTANTS = {
     ),
     "masked states not carried": Mutant(
         "mask",
-        {"rnn:SimpleRNN._loop": [("mask[:, t, None], new, h", "mask[:, t, None], new, 0.0")]},
+        {"rnn:Recurrent._loop": [("torch.where(kept, *pair)", "torch.where(kept, pair[0], 0.0)")]},
     ),
     # The loss and the batches.
     "loss summed over the outputs": Mutant(
@@ -191,6 +196,52 @@ MUTANTS = {
     ),
     "momentum lost in a hand-off": Mutant(
         "hand-off", {RESUME: [("array * scale", "array * scale * (moment != 'm')")]}
+    ),
+    # The other networks.
+    "GRU's gates in PyTorch's order": Mutant(
+        "forward",
+        {"weights:_recurrent": [('if kind.endswith("gru"):', 'if kind == "no such kind":')]},
+        "gru",
+    ),
+    "reset gate before the product": Mutant(
+        "mask",
+        {"rnn:GRU.step": [("torch.sigmoid(r + r_h) * g_h", RESET_BEFORE)]},
+        "gru",
+    ),
+    "LSTM's forget and input gates swapped": Mutant(
+        "mask", {"rnn:LSTM.step": [("i, f, g, o = torch", "f, i, g, o = torch")]}, "lstm"
+    ),
+    "kernel of the convolution in reverse": Mutant(
+        "forward",
+        {"conv:Conv1D.forward": [("self.core(torch.transpose(x, 1, 2))", CONVOLVED)]},
+        "conv",
+    ),
+    "pooling that knows no mask": Mutant(
+        "mask",
+        {"conv:MaxPooling1D.forward": [("torch.where(torch.unsqueeze(mask, -1), x, -3e4)", "x")]},
+        "conv_with_attention",
+    ),
+    "attention asked by the state after": Mutant(
+        "forward",
+        {
+            "seq2seq:EncoderDecoder.decode": [
+                (
+                    "self.attention.attend(h, mask, state)",
+                    "self.attention.attend(h, mask, self.decoder.step(number.new_zeros("
+                    "len(number), 1 + self.units), [state])[0])",
+                )
+            ]
+        },
+        "encoder_decoder_with_attention",
+    ),
+    "the last number is not told": Mutant(
+        "forward",
+        {
+            "seq2seq:EncoderDecoder.decode": [
+                ("k < told.shape[1] else", "k + 1 < told.shape[1] else")
+            ]
+        },
+        "encoder_decoder",
     ),
 }
 """Name → wrong port."""

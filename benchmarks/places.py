@@ -120,9 +120,9 @@ def defined(case: Case) -> Traces:
     """What the definition in NumPy says of a case, in float64."""
     config, weights = case.small, case.start(case.small)
     data, mask = case.rows()
-    x, y = data.train_x[:BATCH], data.train_y[:BATCH]
+    told, y = case.told(data).train_x, data.train_y[:BATCH]
 
-    def traced(mask: np.ndarray | None) -> Trace:
+    def traced(x: np.ndarray, mask: np.ndarray | None) -> Trace:
         found = reference.forward(config, weights, x, mask)
         gradients = reference.gradients(config, weights, x, y, mask)
         order = [*reversed([name for name in gradients if name != "x"]), "x"]
@@ -132,13 +132,13 @@ def defined(case: Case) -> Traces:
             **{f"gradient/{name}": gradients[name] for name in order},
         }
 
-    output = reference.forward(config, weights, data.train_x[:23])["output"]
+    output = reference.forward(config, weights, told[:23])["output"]
     epoch = {"loss of an epoch": np.array([((output - data.train_y[:23]) ** 2).mean()])}
     assert mask is not None
     return {
         Place("weights", 0): weights,
-        **split(traced(None), epoch),
-        Place("mask", 1): traced(mask[:BATCH]),
+        **split(traced(told[:BATCH], None), epoch),
+        Place("mask", 1): traced(data.train_x[:BATCH], mask[:BATCH]),
     }
 
 
@@ -157,15 +157,18 @@ def moved(case: Case) -> dict[tuple[Place, str], float]:
         Higham 2002, "Accuracy and stability of numerical algorithms", section 1.6.
     """
     config, data, mask = case.small, *case.rows()
-    numbers = {"x": data.train_x[:BATCH], "y": data.train_y[:BATCH], **case.start(case.small)}
+    told, free = (d.train_x[:BATCH] for d in (case.told(data), data))
+    weights, y = case.start(case.small), data.train_y[:BATCH]
     assert mask is not None
+    rungs = ((Place("gradients", 1), told, None), (Place("mask", 1), free, mask[:BATCH]))
     found: dict[tuple[Place, str], float] = {}
 
     def gradients(numbers: Trace, steps: np.ndarray | None) -> Trace:
         weights = {name: array for name, array in numbers.items() if name not in "xy"}
         return reference.gradients(config, weights, numbers["x"], numbers["y"], steps)
 
-    for place, steps in ((Place("gradients", 1), None), (Place("mask", 1), mask[:BATCH])):
+    for place, x, steps in rungs:
+        numbers = {"x": x, "y": y, **weights}
         exact, generator = gradients(numbers, steps), np.random.default_rng(0)
         for _ in range(4):
             near = {

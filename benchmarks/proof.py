@@ -1,7 +1,7 @@
 """The proof behind `twins check`: every twin climbs, everything is compared, a certificate."""
 
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -29,7 +29,7 @@ from benchmarks.places import (
 from benchmarks.processes import no_interrupt
 from benchmarks.scores import save_growth, show
 from benchmarks.verdict import Verdict, from_float32, from_rounding, own_errors
-from shared.config import MODELS, InputError
+from shared.config import TUTORIAL_MODELS, WITH_VARIANTS, InputError
 from shared.parity import FASTER_RUNGS
 from shared.results import environment, write_json
 
@@ -54,14 +54,22 @@ def prove(
         for dtype in dtypes
         for model in models
         for variant in variants
-        if variant == "tutorial" or "attention" in MODELS[model]
+        if variant == "tutorial" or model in WITH_VARIANTS
     ]
+    # Derived gates follow from both types, whichever is asked for.
+    aside = [
+        replace(case, dtype=dtype, faster=False)
+        for case in cases
+        for dtype in ("float32", "float64")
+        if is_derived(case) and dtype not in dtypes
+    ]
+    climbed = cases + aside
     keras = {f"keras-{backend}": backend for backend in backends}
     plans = {
-        name: Plan(backend, ["torch"], len(cases), climb, (cases, [backend]), faster)
+        name: Plan(backend, ["torch"], len(climbed), climb, (climbed, [backend]), faster)
         for name, backend in keras.items()
     }
-    plans["torch"] = Plan("jax", [*keras], len(cases), climb, (cases, backends), faster)
+    plans["torch"] = Plan("jax", [*keras], len(climbed), climb, (climbed, backends), faster)
     record = open_record("check", cases)
     with tempfile.TemporaryDirectory() as folder:
         ascent = Ascent(plans, Path(folder))
@@ -122,14 +130,16 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
     """Compare all that is on disk: every twin with the definition, every Keras with PyTorch.
 
     A gradient that is a sum which cancels has a gate derived from what a rounding does to it.
-    Variants of our networks, and other people's, have gates derived from their own float32 errors
-    as well, ours only where many steps have been taken: where all scores move alike, Adam makes
-    steps of rounding alone. Other people's models have no definition.
+    Variants of our networks, networks other than the tutorial's two, and other people's, have gates
+    derived from their own float32 errors as well, ours only for what Adam has made of a step or of
+    many: it makes much of the rounding of gradients as small as its ε, and where all scores move
+    alike, steps of rounding alone. Other people's models have no definition.
     """
     verdict, folder = Verdict(), ascent.folder
     backends = [plan.backend for name, plan in ascent.plans.items() if name != "torch"]
     for case in cases:
         ours = isinstance(case, Case)
+        tutorial = ours and not is_derived(case)
         definition = defined(case) if ours else {}
         rounding = from_rounding(moved(case), case.dtype) if ours else {}
         own = {
@@ -161,13 +171,12 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                 least = grown(from_float32(all_own, case.dtype)) if is_derived(case) else None
                 verdict.add(pair | {"against": "its fit"}, found, should, {}, least, places)
             if name == "torch":
-                tutorial = ours and case.variant == "tutorial"  # the floor knows no other
                 if case.faster and tutorial and name in ascent.finished:
                     _add_floor(verdict, case, actual, followed)
             else:
                 pair["against"] = "PyTorch"
                 worst, least = own[name], rounding
-                if not (ours and case.variant == "tutorial"):
+                if not tutorial:
                     both = larger(own[name], own["torch"])
                     wide = grown(from_float32(all_own, case.dtype)) if ours else None
                     least = larger(rounding, wide or from_float32(both, case.dtype))
@@ -244,12 +253,19 @@ def own_float32_errors(folder: Path, model: str, backend: str) -> dict[Any, floa
 
 def is_derived(case: Any) -> bool:
     """The gates of one of our networks follow from its own float32 errors, too."""
-    return isinstance(case, Case) and case.variant != "tutorial"
+    if not isinstance(case, Case):
+        return False
+    return case.variant != "tutorial" or case.model not in TUTORIAL_MODELS
 
 
 def grown(limits: dict[Any, float]) -> dict[Any, float]:
-    """Those of places where many steps have been taken."""
-    return {key: limit for key, limit in limits.items() if key[0].rung in GROWS}
+    """Those of places where rounding has grown: in Adam's step, or over many steps."""
+    return {
+        (place, name): limit
+        for (place, name), limit in limits.items()
+        if place.rung in GROWS
+        or (place.note in ("adam", "adamw") and not name.startswith(("m/", "v/")))
+    }
 
 
 def only(actual: Traces, desired: Traces) -> Traces:

@@ -10,7 +10,15 @@ import tyro
 from rich.console import Console
 
 from benchmarks.report import Report
-from shared.config import MODELS, DataConfig, InputError, ModelConfig, TrainConfig, check_choice
+from shared.config import (
+    MODEL_GROUPS,
+    MODELS,
+    DataConfig,
+    InputError,
+    ModelConfig,
+    TrainConfig,
+    chosen_models,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +28,8 @@ class Run:
     data: tyro.conf.OmitArgPrefixes[DataConfig] = field(default_factory=DataConfig)
     train: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
-    model: Annotated[str, tyro.conf.arg(metavar="|".join(["all", *MODELS]))] = "all"
-    """Network to train, or all of them."""
+    model: Annotated[str, tyro.conf.arg(metavar="|".join([*MODEL_GROUPS, *MODELS]))] = "tutorial"
+    """Network to train, the tutorial's two, or all of them."""
 
     units: int = 2
     """Units of the recurrent layer (H)."""
@@ -46,27 +54,25 @@ class Run:
         Raises:
             InputError: before anything is written.
         """
-        check_choice("model", self.model, ("all", *MODELS))
-        models = [
-            ModelConfig(
-                model=name,
-                units=self.units,
-                time_steps=self.data.time_steps,
-                features=self.data.features,
-                dtype=self.data.dtype,
-            )
-            for name in MODELS
-        ]
-        start = None
+        start, saved, names = None, None, chosen_models(self.model)
         if self.weights:
             from shared.weights import load_weights
 
             start, saved = load_weights(self.weights)
-            chosen = saved.model if self.model == "all" else self.model
-            models = [model for model in models if model.model == chosen]
+            names = [saved.model] if self.model in MODEL_GROUPS else names
+        models = [
+            ModelConfig(
+                model=name,
+                units=self.units,
+                dense_units=self.data.horizon,
+                time_steps=self.data.time_steps,
+                features=self.data.features,
+                dtype=self.data.dtype,
+            )
+            for name in names
+        ]
+        if self.weights and saved:
             check_same_network(self.weights, saved, models[0])
-        elif self.model != "all":
-            models = [model for model in models if model.model == self.model]
         out = self.out or Path("results", f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}")
         check_new_folder(out)
 

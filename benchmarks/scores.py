@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import panels
 from benchmarks.places import Place
 from benchmarks.verdict import Verdict
 from shared.config import InputError
@@ -170,15 +171,14 @@ def save_growth(curves: list[dict[str, Any]], path: Path) -> None:
 def growth_figure(curves: list[dict[str, Any]]) -> Figure:
     """How the largest difference of any weight grows with the steps."""
     models = list(dict.fromkeys(curve["model"] for curve in curves))
-    figure = Figure(figsize=(max(6.4, 5.2 * len(models)), 4.4), layout="constrained")
-    panels = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
+    figure, axes_of = panels(len(models), 5.2, 4.4, sharex=True, sharey=True)
     colours = {
         "Keras/tensorflow": "#c1272d",
         "Keras/jax": "#0a6ebd",
         "Keras/torch": "#3a7d44",
         "scalar loop": "0.2",
     }
-    for model, axes in zip(models, panels, strict=True):
+    for model, axes in zip(models, axes_of, strict=True):
         for curve in (curve for curve in curves if curve["model"] == model):
             values = [v if v and math.isfinite(v) else math.nan for v in curve["max_abs"]]
             axes.plot(
@@ -196,8 +196,8 @@ def growth_figure(curves: list[dict[str, Any]]) -> Figure:
             axes.step(steps, gates, where="pre", color="0.5", lw=1, ls=":", label=label)
         axes.set(title=model, xlabel="training step (equal bits are not drawn)")
         axes.set(xscale="log", yscale="log")
-    panels[0].set_ylabel("largest difference of any weight from PyTorch")
-    handles, labels = panels[0].get_legend_handles_labels()
+    axes_of[0].set_ylabel("largest difference of any weight from PyTorch")
+    handles, labels = axes_of[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, frameon=False, fontsize="small", loc="outside lower center", ncols=4
     )

@@ -143,8 +143,14 @@ class Session:
         exact = load_data(replace(self.data_config, dtype="float64"))
         self.record["baselines"] = baselines(data)
         self.record["test_numbers"] = exact.to_numbers(exact.test_y)[:, 0].tolist()
+        if self.data_config.horizon > 1:
+            rows = exact.examples()
+            self.record["forecast"] = {
+                "seen": exact.to_numbers(exact.test_x[rows, :, 0]).tolist(),
+                "true": exact.to_numbers(exact.test_y[rows]).tolist(),
+            }
         self.record["rows"] = {
-            side: {"rows": len(y), "above_0.001": int((y > 1e-3).sum())}
+            side: {"rows": len(y), "targets": y.size, "above_0.001": int((y > 1e-3).sum())}
             for side, y in (("train", data.train_y), ("test", data.test_y))
         }
 

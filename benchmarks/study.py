@@ -3,13 +3,24 @@
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import tyro
 
-from shared.config import MODELS, SETUPS, VARIANTS, InputError, check_choice, check_integer
+from shared.config import (
+    MODELS,
+    SETUPS,
+    TUTORIAL_MODELS,
+    VARIANTS,
+    WITH_VARIANTS,
+    InputError,
+    check_choice,
+    check_integer,
+    chosen_models,
+)
 
 DIFFERENCES = ("initializers", "bias_start", "second_bias", "optimizer")
 """Set-ups with one of PyTorch's ways alone."""
@@ -19,11 +30,12 @@ DIFFERENCES = ("initializers", "bias_start", "second_bias", "optimizer")
 class Study:
     """Train networks from many starts, and show what is better, by how much, and how sure."""
 
-    models: tuple[str, ...] = tuple(MODELS)
-    """Networks to compare."""
+    models: tuple[str, ...] = TUTORIAL_MODELS
+    """Networks to compare; tutorial and all stand for several."""
 
     variants: tuple[str, ...] = ("tutorial",)
-    """Variants of attention to compare; a network without attention has none."""
+    """Variants of attention to compare; only a network whose attention looks back over a row has
+    any."""
 
     twins: tuple[str, ...] = ("PyTorch", "Keras/tensorflow")
     """Twins to train in: PyTorch, Keras/tensorflow, Keras/jax, Keras/torch."""
@@ -40,8 +52,11 @@ class Study:
     time_steps: int = 20
     """Time steps of a row (T)."""
 
+    horizon: int = 1
+    """Numbers to predict (K)."""
+
     units: int = 2
-    """Units of the recurrent layer (H)."""
+    """Units of the recurrent layers, or channels of the convolution (H)."""
 
     epochs: int = 30
     """Passes over the training rows."""
@@ -57,6 +72,10 @@ class Study:
 
     learning_rates: tuple[float, ...] = (1e-3,)
     """Learning rates; each start is trained with each, and the best by its training error shown."""
+
+    search: int = 0
+    """Trials by which to search, for each network, for units, batch size, learning rate and variant
+    of attention; what is found is then studied beside it, in every twin, set-up and split."""
 
     margin: float = 0.05
     """Relative difference up to which the errors of two twins count as equivalent."""
@@ -85,6 +104,7 @@ class Study:
         check_integer("starts", self.starts, 2, 1_000_000)
         check_integer("splits", self.splits, 1, 1000)
         check_integer("workers", self.workers, 1, 1024)
+        check_integer("search", self.search, 0, 100_000)
         for name, values in (("margin", [self.margin]), ("learning_rates", self.learning_rates)):
             for value in values:
                 if not 0 < value <= 10:
@@ -96,6 +116,12 @@ class Study:
             check_choice("setups", setup, tuple(SETUPS))
         for variant in self.variants:
             check_choice("variants", variant, tuple(VARIANTS))
+        models = chosen_models(*self.models, option="models")
+        if {*self.variants} != {"tutorial"} and not {*models} & {*WITH_VARIANTS}:
+            raise InputError(
+                f"models must have one of {', '.join(WITH_VARIANTS)} for a variant, "
+                f"got {', '.join(models)}"
+            )
         if self.resume:
             defaults = Study()
             for name in vars(self):
@@ -118,9 +144,35 @@ class Study:
         else:
             when = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
             folder = self.out or Path("results", "study", f"{platform.node()}-{when}")
-            arms, rates = dict.fromkeys(self._arms()), dict.fromkeys(self.learning_rates)
-            study = records.create(folder, [*arms], self.starts, [*rates])
+            arms, rates = list(dict.fromkeys(self._arms())), [*dict.fromkeys(self.learning_rates)]
+            searched = self._searched(arms, folder) if self.search else []
+            arms = list(dict.fromkeys([*arms, *(found for _, found in searched)]))
+            pairs = [[asdict(arm) for arm in pair] for pair in searched]
+            said = {"trials": self.search, "found": pairs} if searched else None
+            study = records.create(folder, arms, self.starts, rates, said)
         return carry_out(study, self.workers, self.scheduler, self.margin)
+
+    def _searched(self, arms: list, folder: Path) -> list[tuple]:
+        """Arms, and what searches have found: one for all twins, variants, set-ups and splits.
+
+        Raises:
+            InputError: as `session.searched`.
+        """
+        from benchmarks.studies.session import searched
+
+        def alike(arm: Any) -> Any:
+            return replace(arm, twin="PyTorch", variant="tutorial", setup="twin", split=13)
+
+        firsts: dict[Any, Any] = {}
+        for arm in arms:
+            firsts.setdefault(alike(arm), arm)
+        found = searched([*firsts.values()], self.search, folder, self.workers, self.scheduler)
+        return [
+            (arm, replace(new, twin=arm.twin, setup=arm.setup, split=arm.split))
+            for base, new in found
+            for arm in arms
+            if alike(arm) == alike(base) and arm.variant == base.variant
+        ]
 
     def _arms(self) -> Iterator:
         """All combinations that there are.
@@ -132,14 +184,14 @@ class Study:
 
         none = True
         splits = [13, *(split for split in range(self.splits) if split != 13)][: self.splits]
-        for model in self.models:
-            check_choice("models", model, tuple(MODELS))
-            attends = "attention" in MODELS[model]
-            for variant in self.variants if attends else ("tutorial",):
+        for model in chosen_models(*self.models, option="models"):
+            for variant in self.variants if model in WITH_VARIANTS else ("tutorial",):
                 for twin in self.twins:
                     for setup in self.setups:
                         if twin != "PyTorch" and setup in ("second_bias", "optimizer"):
                             continue
+                        if setup == "second_bias" and MODELS[model][0] in ("gru", "conv"):
+                            continue  # both frameworks train as many
                         for split in splits:
                             none = False
                             yield Arm(
@@ -151,6 +203,7 @@ class Study:
                                 split=split,
                                 numbers=self.numbers,
                                 time_steps=self.time_steps,
+                                horizon=self.horizon,
                                 units=self.units,
                                 epochs=self.epochs,
                                 batch_size=self.batch_size,

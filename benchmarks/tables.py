@@ -51,8 +51,10 @@ def result_rows(record: dict[str, Any]) -> Iterator[list[str]]:
             number(fit["test_mse"]),
             f"{sum(fit['seconds']):.2f} + {fit['compile_seconds']:.1f}",
         ]
-    tutorials = record["data"].get("data", "fibonacci") == "fibonacci"
-    for model in record["models"] if tutorials else ():
+    data = record["data"]
+    tutorials = (data.get("data", "fibonacci"), data.get("horizon", 1)) == ("fibonacci", 1)
+    own = [model for model in record["models"] if tutorials and model["model"] in TUTORIAL]
+    for model in own:
         mse = TUTORIAL[model["model"]]
         yield [
             model["model"],
@@ -81,6 +83,12 @@ def number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.3e}"
 
 
+def first_of(record: dict[str, Any]) -> str:
+    """What is to be said where only the first of the numbers to predict is shown."""
+    horizon = record["data"].get("horizon", 1)
+    return f", the first of {horizon}" if horizon > 1 else ""
+
+
 def prediction_rows(record: dict[str, Any], count: int = 5) -> tuple[list[str], Rows]:
     """The largest test numbers and one of middling size, as each network predicts them."""
     true = record["test_numbers"]
@@ -98,6 +106,7 @@ def prediction_rows(record: dict[str, Any], count: int = 5) -> tuple[list[str], 
 def verdict(record: dict[str, Any]) -> str:
     """One honest sentence on what the numbers say."""
     rows, line = record["rows"]["test"], record["baselines"]["linear regression"]["test"]
+    targets = rows.get("targets", rows["rows"])  # older records count rows of one number
     fits = [fit for fit in record["fits"] if fit["test_mse"] is not None]
     if not fits:
         return "No network ended with a finite error."
@@ -110,7 +119,7 @@ def verdict(record: dict[str, Any]) -> str:
         else f"the best network here beats {regression}"
     )
     return (
-        f"Read with care: {rows['above_0.001']} of {rows['rows']} test targets exceed 0.001 and "
+        f"Read with care: {rows['above_0.001']} of {targets} test targets exceed 0.001 and "
         f"carry {best['large_share'] or 0:.1%} of the best network's error, {comparison}, and one "
         f"start of each network cannot say whether attention helps."
     )
@@ -130,7 +139,7 @@ def show(record: dict[str, Any], out: Path, console: Console) -> None:
     """Print the tables, the sentence and where everything is kept."""
     console.print("Errors, and seconds to train")
     console.print(_table(RESULT_COLUMNS, list(result_rows(record))))
-    console.print("\nTest numbers, as predicted")
+    console.print(f"\nTest numbers, as predicted{first_of(record)}")
     console.print(_table(*prediction_rows(record)))
     console.print()
     for line in (

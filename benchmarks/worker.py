@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def train(
     send("ready", package.device_name(config.device))
     receive()
     data = load_data(data_config)
+    examples = load_data(replace(data_config, dtype="float64")).examples()
     for model_config in models:
         model = package.create_model(model_config, config.setup, config.seed)
         if start is not None:
@@ -72,6 +74,7 @@ def train(
                 "compile_seconds": result.compile_seconds,
                 "loss": result.loss,
                 "test_numbers": data.to_numbers(prediction)[:, 0].tolist(),
+                "forecast": data.to_numbers(prediction[examples]).tolist(),
                 "alpha": None if alpha is None else _quantiles(alpha),
             },
         )

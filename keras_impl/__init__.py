@@ -2,16 +2,18 @@
 
 from keras_impl.attention import AdditiveAttention, Attention
 from keras_impl.compiled import fit_compiled
+from keras_impl.interchange import export_onnx
 from keras_impl.many import fit_many
-from keras_impl.models import (
-    MODELS,
-    attention_scores,
-    create_model,
+from keras_impl.models import MODELS, attention_scores, create_model, predict
+from keras_impl.networks import (
+    create_conv,
+    create_gru,
+    create_lstm,
     create_rnn,
     create_rnn_with_attention,
-    predict,
 )
 from keras_impl.runtime import device_name
+from keras_impl.seq2seq import EncoderDecoder, create_encoder_decoder, taught
 from keras_impl.trace import trace
 from keras_impl.training import fit
 from keras_impl.weights import count_parameters, get_weights, set_weights
@@ -20,17 +22,24 @@ __all__ = [
     "MODELS",
     "AdditiveAttention",
     "Attention",
+    "EncoderDecoder",
     "attention_scores",
     "count_parameters",
+    "create_conv",
+    "create_encoder_decoder",
+    "create_gru",
+    "create_lstm",
     "create_model",
     "create_rnn",
     "create_rnn_with_attention",
     "device_name",
+    "export_onnx",
     "fit",
     "fit_compiled",
     "fit_many",
     "get_weights",
     "predict",
     "set_weights",
+    "taught",
     "trace",
 ]

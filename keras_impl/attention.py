@@ -178,14 +178,7 @@ class AdditiveAttention(Attention):
 
     def query(self, x: Any, mask: Any = None) -> Any:
         """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F)."""
-        if mask is None:
-            return x[:, -1]
-        shape: Any = ops.shape(x)
-        steps = ops.arange(1, shape[1] + 1)  # (T,)
-        last = ops.max(ops.where(mask, steps, 0), axis=1, keepdims=True)  # (B, 1)
-        return ops.sum(
-            ops.where(ops.expand_dims(ops.equal(steps, last), -1), x, 0.0), axis=1
-        )  # (B, F)
+        return last(x, mask)
 
     def score(self, x: Any, query: Any = None) -> Any:
         """The scores e (B, T) of x (B, T, F) that query (B, F) asks for."""
@@ -198,3 +191,27 @@ class AdditiveAttention(Attention):
         for name in ("score", "temperature", "bias"):
             del config[name]
         return config
+
+
+def create_attention(
+    score: Any = "tanh", temperature: bool = False, bias: Any = "per_step", dtype: Any = None
+) -> Attention:
+    """The layer that has these scores; additive: AdditiveAttention, asked by the last step.
+
+    Args, in PyTorch with time_steps and features: as of Attention; additive attention has neither
+    temperature nor bias.
+    """
+    if score == "additive":
+        return AdditiveAttention(dtype=dtype, name="attention")
+    return Attention(score=score, temperature=temperature, bias=bias, dtype=dtype, name="attention")
+
+
+def last(x: Any, mask: Any = None) -> Any:
+    """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F); 0 without any."""
+    if mask is None:
+        return x[:, -1]
+    shape: Any = ops.shape(x)
+    steps = ops.arange(1, shape[1] + 1)  # (T,)
+    end = ops.max(ops.where(mask, steps, 0), axis=1, keepdims=True)  # (B, 1)
+    at_end = ops.expand_dims(ops.equal(steps, end), -1)  # (B, T, 1)
+    return ops.sum(ops.where(at_end, x, 0.0), axis=1)  # (B, F)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_impl.attention import Attention
+from keras_impl.rnn import SimpleRNNCell
 from shared.config import InputError
 from shared.layers import Layer
 
@@ -19,7 +20,7 @@ KINDS = {
     keras.layers.GRU: "gru",
     keras.layers.LayerNormalization: "layer_norm",
     keras.layers.LSTM: "lstm",
-    keras.layers.SimpleRNN: "simple_rnn",
+    (keras.layers.SimpleRNN, SimpleRNNCell): "simple_rnn",
 }
 """Class of a layer → its kind."""
 
@@ -54,12 +55,13 @@ def kind_of(module: Any) -> str | None:
 
 
 @contextlib.contextmanager
-def unrolled(model: Any) -> Iterator[None]:
-    """Let the recurrent layers write their recurrence out as a loop over time for a while.
+def unrolled(model: Any, *kinds: str) -> Iterator[None]:
+    """Let layers write out what they do over time for a while; all that can, or some kinds of them.
 
     Vectorisation over many starts, and in PyTorch the compiler, cannot look into their kernels.
     """
-    modules = [layer.module for layer in layers(model) if hasattr(layer.module, "unroll")]
+    found = [layer for layer in layers(model) if not kinds or layer.kind in kinds]
+    modules = [layer.module for layer in found if hasattr(layer.module, "unroll")]
     before = [module.unroll for module in modules]
     for module in modules:
         module.unroll = True
@@ -88,7 +90,7 @@ def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:
         yield "groups", module.groups
     if kind in ("simple_rnn", "lstm", "gru"):
         yield "activation", module.activation.__name__
-        yield "go_backwards", module.go_backwards
+        yield "go_backwards", getattr(module, "go_backwards", False)  # a cell has no direction
     if kind in ("simple_rnn", "lstm") and module.use_bias:
         yield "trained biases", 1
     if kind in ("lstm", "gru"):

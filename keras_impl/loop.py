@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_impl.optimizer import create_many_optimizer
+from keras_impl.seq2seq import taught
 from keras_impl.training import LOSSES
 from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batches
@@ -50,7 +51,7 @@ class Loop:
         self._optimizer = optimizer
         backend = importlib.import_module(f"keras_impl.backends.{keras.backend.backend()}")
         self._steps = backend.Steps(
-            model, optimizer, LOSSES[config.loss](), data, self._stack or None
+            model, optimizer, LOSSES[config.loss](), taught(model, data), self._stack or None
         )
 
     def load(self, arrays: Sequence[np.ndarray], rates: Sequence[float]) -> None:

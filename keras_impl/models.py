@@ -1,100 +1,36 @@
-"""The networks, in Keras 3. Mirror: torch_impl/models.py."""
+"""The networks by name, in Keras 3. Mirror: torch_impl/models.py."""
 
-from typing import Any
+from functools import partial
 
 import keras
 import numpy as np
-from keras import layers
 
-from keras_impl.attention import AdditiveAttention, Attention
-from keras_impl.rnn import SimpleRNN
+from keras_impl.attention import Attention
+from keras_impl.networks import (
+    create_conv,
+    create_gru,
+    create_lstm,
+    create_rnn,
+    create_rnn_with_attention,
+)
 from keras_impl.runtime import floatx
+from keras_impl.seq2seq import EncoderDecoder, create_encoder_decoder
 from keras_impl.weights import set_weights
-from shared.config import ModelConfig, Setup, check_activation
+from shared.config import ModelConfig, Setup
 from shared.weights import initial_weights
 
-
-def create_rnn(
-    hidden_units, dense_units, input_shape, activation, *, unroll=False, dtype=None
-) -> keras.Sequential:
-    """A recurrent layer, then a dense layer on its last state.
-
-    Args:
-        hidden_units: units of the recurrent layer (H).
-        dense_units: units of the dense layer (D).
-        input_shape: (time steps T, features F) of one row.
-        activation: one name for both layers, or (recurrent: tanh, relu; dense: tanh, relu,
-            sigmoid, linear).
-        unroll: write the recurrence out as a loop over time instead of calling the fast kernel.
-        second_bias: PyTorch only: train its second recurrent bias too; Keras has none.
-        dtype: float32 or float64; the framework's default if None.
-
-    Shape:
-        (B, T, F) → (B, D).
-
-    Raises:
-        InputError: unknown activation.
-    """
-    recurrent_activation, dense_activation = check_activation(activation)
-    with floatx(dtype):
-        return keras.Sequential(
-            [
-                keras.Input(input_shape, dtype=dtype),
-                SimpleRNN(
-                    hidden_units,
-                    activation=recurrent_activation,
-                    unroll=unroll,
-                    dtype=dtype,
-                    name="rnn",
-                ),  # (B, H)
-                layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
-            ]
-        )
-
-
-def create_rnn_with_attention(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
-    *,
-    score="tanh",
-    temperature=False,
-    bias="per_step",
-    unroll=False,
-    dtype=None,
-) -> keras.Sequential:
-    """A recurrent layer, attention over all its states, then a dense layer on the context.
-
-    Args, Shape, Raises: as `create_rnn`; further
-        score, temperature, bias: of the attention; additive: that of AdditiveAttention.
-    """
-    recurrent_activation, dense_activation = check_activation(activation)
-    named = {"dtype": dtype, "name": "attention"}
-    with floatx(dtype):
-        if score == "additive":
-            attention = AdditiveAttention(**named)
-        else:
-            options: Any = {"score": score, "temperature": temperature, "bias": bias}
-            attention = Attention(**options, **named)
-        return keras.Sequential(
-            [
-                keras.Input(input_shape, dtype=dtype),
-                SimpleRNN(
-                    hidden_units,
-                    activation=recurrent_activation,
-                    return_sequences=True,
-                    unroll=unroll,
-                    dtype=dtype,
-                    name="rnn",
-                ),  # (B, T, H)
-                attention,  # (B, H)
-                layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
-            ]
-        )
-
-
-MODELS = {"rnn": create_rnn, "rnn_with_attention": create_rnn_with_attention}
+MODELS = {
+    "rnn": create_rnn,
+    "rnn_with_attention": create_rnn_with_attention,
+    "lstm": create_lstm,
+    "lstm_with_attention": partial(create_lstm, attention=True),
+    "gru": create_gru,
+    "gru_with_attention": partial(create_gru, attention=True),
+    "conv": create_conv,
+    "conv_with_attention": partial(create_conv, attention=True),
+    "encoder_decoder": create_encoder_decoder,
+    "encoder_decoder_with_attention": partial(create_encoder_decoder, attention=True),
+}
 """Name of a network → the function that makes it."""
 
 
@@ -129,10 +65,17 @@ def predict(model: keras.Sequential, x: np.ndarray) -> np.ndarray:
 
 
 def attention_scores(model: keras.Sequential, x: np.ndarray) -> np.ndarray | None:
-    """Alpha (B, T) for x (B, T, F), the weight of each time step; None without attention."""
-    rnn, *rest = model.layers
-    attention = next((layer for layer in rest if isinstance(layer, Attention)), None)
-    if attention is None:
-        return None
+    """Alpha (B, T) for x (B, T, F), the weight of each time step; None without attention.
+
+    Of a decoder those for the first number that it predicts.
+    """
+    h, alpha = x, None
     with floatx(x.dtype.name):
-        return np.asarray(keras.ops.convert_to_numpy(attention.attend(rnn(x))[1]))
+        if isinstance(model, EncoderDecoder):
+            alpha = next(iter(model.decode(x)[1]), None)
+        for layer in model.layers if alpha is None and isinstance(model, keras.Sequential) else ():
+            if isinstance(layer, Attention):
+                alpha = layer.attend(h)[1]
+                break
+            h = layer(h)
+        return None if alpha is None else np.asarray(keras.ops.convert_to_numpy(alpha))

@@ -1,6 +1,19 @@
-"""The recurrent layer, in Keras 3. Mirror: torch_impl/rnn.py."""
+"""The recurrent layers, in Keras 3. Mirror: torch_impl/rnn.py."""
 
-# Keras's own layer is the one that the tutorial uses; PyTorch's has to be adapted to it.
-from keras.layers import SimpleRNN
+import keras
 
-__all__ = ["SimpleRNN"]
+# Keras's own layers are the ones to be like; PyTorch's have to be adapted to them.
+from keras.layers import GRU, LSTM, SimpleRNN
+
+__all__ = ["GRU", "LSTM", "SimpleRNN", "SimpleRNNCell"]
+
+
+@keras.saving.register_keras_serializable(package="attention_twins")
+class SimpleRNNCell(keras.layers.SimpleRNNCell):
+    """A single step of SimpleRNN.
+
+    Args: as SimpleRNN.
+
+    Shape:
+        x (B, F), [h (B, H)] → h (B, H), [h]: what is put out, and what the next step begins from.
+    """

@@ -10,7 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_impl.conv import Conv1D
 from keras_impl.layers import layers
+from keras_impl.rnn import SimpleRNNCell
 from keras_impl.runtime import floatx
 from keras_impl.training import LOSSES
 from keras_impl.weights import variables
@@ -35,9 +37,9 @@ def trace(
 
     Returns:
         `LAYER/input` of every layer with weights but the first; `LAYER/h` (B, T, H), every state of
-        a recurrent layer; `LAYER/e`, `LAYER/alpha`, `LAYER/context` of attention; `output`, all in
-        inference mode; `loss` and, last layer first, `gradient/WEIGHT` and `gradient/x` in training
-        mode.
+        a recurrent layer or step of a convolution; `LAYER/e`, `LAYER/alpha`, `LAYER/context` of
+        attention; `output`, all in inference mode; `loss` and, last layer first, `gradient/WEIGHT`
+        and `gradient/x` in training mode. What a layer makes when it is called again has a number.
     """
     with floatx(model.trainable_variables[0].dtype), warnings.catch_warnings():
         # Sequential says that it destroys the mask; the layers in it have seen it by then.
@@ -68,11 +70,15 @@ def _recorders(module: Any, name: str, kind: str, begun: list[Any], found: dict)
 
     def recorded_call(x, *args, **kwargs):
         if begun:
-            found[f"{name}/input"] = x
+            keep(found, f"{name}/input", x)
         begun.append(module)
         outputs = call(x, *args, **kwargs)
-        if kind.endswith(("simple_rnn", "lstm", "gru")):
-            found[f"{name}/h"] = _states(module, call, x, *args, **kwargs)
+        if isinstance(module, SimpleRNNCell):
+            keep(found, f"{name}/h", outputs[0])
+        elif isinstance(module, Conv1D):
+            keep(found, f"{name}/h", outputs)
+        elif kind.endswith(("simple_rnn", "lstm", "gru")):
+            keep(found, f"{name}/h", _states(module, call, x, *args, **kwargs))
         return outputs
 
     yield "call", recorded_call
@@ -80,16 +86,24 @@ def _recorders(module: Any, name: str, kind: str, begun: list[Any], found: dict)
         score, attend = module.score, module.attend
 
         def recorded_score(x, query=None):
-            found[f"{name}/e"] = e = score(x, query)
+            e = score(x, query)
+            keep(found, f"{name}/e", e)
             return e
 
         def recorded_attend(x, mask=None, query=None):
             context, alpha = attend(x, mask, query)
-            found[f"{name}/alpha"], found[f"{name}/context"] = alpha, context
+            keep(found, f"{name}/alpha", alpha)
+            keep(found, f"{name}/context", context)
             return context, alpha
 
         yield "score", recorded_score
         yield "attend", recorded_attend
+
+
+def keep(found: dict[str, Any], name: str, value: Any) -> None:
+    """Put a value under a name; the second one of a name under NAME_2, and so on."""
+    count = 1 + sum(other == name or other.startswith(f"{name}_") for other in found)
+    found[name if count == 1 else f"{name}_{count}"] = value
 
 
 def _states(module: Any, call: Any, *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_impl.optimizer import create_optimizer, get_state, set_state
 from keras_impl.runtime import floatx
+from keras_impl.seq2seq import taught
 from keras_impl.weights import get_weights, set_weights
 from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batch_order
@@ -82,7 +83,7 @@ def fit(
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
-    seconds = []
+    data, seconds = taught(model, data), []
     with floatx(model.trainable_variables[0].dtype):
         optimizer = create_optimizer(model, config)
         if start is not None:

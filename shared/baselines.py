@@ -16,8 +16,8 @@ def mse(prediction: np.ndarray, target: np.ndarray) -> float:
 def baselines(data: Data) -> dict[str, dict[str, float]]:
     """Train and test MSE of the simple predictors, by name, computed in float64.
 
-    predict 0; the training mean; persistence (the last number again); linear regression on the
-    last two numbers (on the last one, if a window holds no more).
+    predict 0; the training mean; persistence (the last number again, for all that follow); linear
+    regression on the last two numbers (on the last one, if a window holds no more).
     """
     sides = {
         "train": (data.train_x.astype(np.float64), data.train_y.astype(np.float64)),
@@ -25,7 +25,9 @@ def baselines(data: Data) -> dict[str, dict[str, float]]:
     }
     last_two = {side: x[:, -2:, 0] for side, (x, _) in sides.items()}
     train_y = sides["train"][1]
-    zero = DummyRegressor(strategy="constant", constant=0).fit(last_two["train"], train_y)
+    zero = DummyRegressor(strategy="constant", constant=np.zeros(train_y.shape[1])).fit(
+        last_two["train"], train_y
+    )
     mean = DummyRegressor(strategy="mean").fit(last_two["train"], train_y)
     linear = LinearRegression(fit_intercept=False).fit(last_two["train"], train_y)
     predictors = {
@@ -36,8 +38,8 @@ def baselines(data: Data) -> dict[str, dict[str, float]]:
     }
     return {
         name: {
-            side: mse(np.reshape(predict(last_two[side]), y.shape), y)
-            for side, (_, y) in sides.items()
+            side: mse(np.broadcast_to(predict(x).reshape(len(y), -1), y.shape), y)
+            for (side, (_, y)), x in zip(sides.items(), last_two.values(), strict=True)
         }
         for name, predict in predictors.items()
     }

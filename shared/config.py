@@ -7,8 +7,36 @@ from typing import Literal
 MODELS = {
     "rnn": ("rnn", "dense"),
     "rnn_with_attention": ("rnn", "attention", "dense"),
+    "lstm": ("lstm", "dense"),
+    "lstm_with_attention": ("lstm", "attention", "dense"),
+    "gru": ("gru", "dense"),
+    "gru_with_attention": ("gru", "attention", "dense"),
+    "conv": ("conv", "dense"),
+    "conv_with_attention": ("conv", "attention", "dense"),
+    "encoder_decoder": ("encoder", "decoder", "dense"),
+    "encoder_decoder_with_attention": ("encoder", "attention", "decoder", "dense"),
 }
-"""Name of a network → its layers, input first."""
+"""Name of a network → its layers with weights, input first."""
+
+TUTORIAL_MODELS = ("rnn", "rnn_with_attention")
+"""The tutorial's own."""
+
+MODEL_GROUPS = {"tutorial": TUTORIAL_MODELS, "all": tuple(MODELS)}
+"""Name of a group of networks → the networks."""
+
+DECODERS = tuple(name for name, layers in MODELS.items() if "decoder" in layers)
+"""Networks that give one number after the other, and are told the right ones in training."""
+
+WITH_VARIANTS = tuple(
+    name for name, layers in MODELS.items() if "attention" in layers and name not in DECODERS
+)
+"""Networks whose attention can be varied; a decoder's is additive."""
+
+KERNEL_SIZE = 3
+"""Time steps that a convolution sees at once."""
+
+POOL_SIZE = 2
+"""Time steps that the pooling after it makes one of."""
 
 VARIANTS = {
     "tutorial": {},
@@ -79,6 +107,17 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
+def chosen_models(*names: str, option: str = "model") -> list[str]:
+    """The networks that names stand for: their own, or a group's; each once.
+
+    Raises:
+        InputError: there is no such name.
+    """
+    for name in names:
+        check_choice(option, name, (*MODEL_GROUPS, *MODELS))
+    return list(dict.fromkeys(own for name in names for own in MODEL_GROUPS.get(name, (name,))))
+
+
 def check_fraction(name: str, value: float) -> None:
     """Raise InputError unless `value` lies between 0 and 1, both excluded."""
     if not 0 < value < 1:
@@ -93,11 +132,14 @@ class DataConfig:
     """Which data: a name in DATA."""
 
     numbers: int = 1200
-    """Numbers in the sequence: `time_steps` more than there are rows. Of Fibonacci numbers float64
-    holds 1475."""
+    """Numbers in the sequence: as many more than there are rows as stand in a row, less its first
+    target. Of Fibonacci numbers float64 holds 1475."""
 
     time_steps: int = 20
-    """Numbers in a window (T); the number after the window is its target."""
+    """Numbers in a window (T); what follows the window is its target."""
+
+    horizon: int = 1
+    """Numbers to predict (K), the next ones after the window."""
 
     train_percent: float = 0.7
     """Share of the windows to train on, as a fraction between 0 and 1; the rest is the test set."""
@@ -115,15 +157,22 @@ class DataConfig:
         check_integer("numbers", self.numbers, 3, most)
         check_integer("time_steps", self.time_steps, 2 if self.data == "addition" else 1, most)
         check_integer("split", self.split, 0, 2**32 - 1)
+        check_integer("horizon", self.horizon, 1, most)
         if self.time_steps >= self.numbers:
             raise InputError(
                 f"time_steps must be smaller than numbers ({self.numbers}), got {self.time_steps}"
             )
-        check_fraction("train_percent", self.train_percent)
-        windows = self.numbers - self.time_steps
-        if not 0 < int(self.train_percent * windows) < windows:
+        if self.horizon > 1 and self.data == "addition":
+            raise InputError(f"horizon must be 1 for addition, got {self.horizon}")
+        if self.rows < 1:
             raise InputError(
-                f"train_percent must leave a row on both sides of {windows} windows, "
+                f"horizon must leave a row of {self.time_steps} steps in {self.numbers} numbers, "
+                f"got {self.horizon}"
+            )
+        check_fraction("train_percent", self.train_percent)
+        if not 0 < int(self.train_percent * self.rows) < self.rows:
+            raise InputError(
+                f"train_percent must leave a row on both sides of {max(0, self.rows)} windows, "
                 f"got {self.train_percent!r}"
             )
         check_choice("dtype", self.dtype, ("float32", "float64"))
@@ -131,7 +180,7 @@ class DataConfig:
     @property
     def rows(self) -> int:
         """Rows, for training and for testing together."""
-        return self.numbers - self.time_steps
+        return self.numbers - self.time_steps - self.horizon + 1
 
     @property
     def features(self) -> int:
@@ -147,10 +196,11 @@ class ModelConfig:
     """Which network: a name in MODELS."""
 
     units: int = 2
-    """Units of the recurrent layer (H)."""
+    """Units of the recurrent layers, or channels of the convolution (H)."""
 
     dense_units: int = 1
-    """Units of the output layer (D)."""
+    """Numbers that the network gives for a row (D): units of the output layer, or steps of the
+    decoder (K)."""
 
     time_steps: int = 20
     """Time steps of the input (T)."""
@@ -159,8 +209,8 @@ class ModelConfig:
     """Features of the input at each time step (F)."""
 
     activation: tuple[str, str] = ("tanh", "tanh")
-    """Activations of the recurrent layer (tanh, relu) and of the output layer (tanh, relu, sigmoid,
-    linear)."""
+    """Activations of the recurrent layer or the convolution (tanh, relu; LSTM and GRU: tanh) and of
+    the output layer (tanh, relu, sigmoid, linear)."""
 
     score: Score = "tanh"
     """Scores of the attention: tanh, the tutorial's; linear; additive, asked for by the last
@@ -181,21 +231,51 @@ class ModelConfig:
         check_choice("score", self.score, ("tanh", "linear", "additive"))
         check_choice("bias", self.bias, ("per_step", "shared", "none"))
         asked = (self.score, self.temperature, self.bias) != ("tanh", False, "per_step")
-        if asked and "attention" not in MODELS[self.model]:
-            raise InputError(f"model must have attention for a variant of it, got {self.model!r}")
+        if asked and self.model not in WITH_VARIANTS:
+            raise InputError(
+                f"model must be one of {', '.join(WITH_VARIANTS)} for a variant, got {self.model!r}"
+            )
         if self.score == "additive" and (self.temperature or self.bias != "per_step"):
             raise InputError("score must not be additive for a temperature or another bias")
         check_integer("units", self.units, 1, 4096)
         check_integer("dense_units", self.dense_units, 1, 4096)
-        check_integer("time_steps", self.time_steps, 1, 100_000)
+        least = KERNEL_SIZE + POOL_SIZE - 1 if self.pools else 1
+        check_integer("time_steps", self.time_steps, least, 100_000)
         check_integer("features", self.features, 1, 4096)
-        check_activation(self.activation)
+        check_activation(self.activation, self.first)
         check_choice("dtype", self.dtype, ("float32", "float64"))
+
+    @property
+    def first(self) -> str:
+        """The first layer."""
+        return MODELS[self.model][0]
+
+    @property
+    def pools(self) -> bool:
+        """The network makes one time step of several."""
+        return "conv" in MODELS[self.model]
+
+    @property
+    def decodes(self) -> bool:
+        """The network gives one number after the other."""
+        return self.model in DECODERS
+
+    @property
+    def attends(self) -> bool:
+        """The network has attention."""
+        return "attention" in MODELS[self.model]
+
+    @property
+    def states(self) -> int:
+        """Time steps of what attention looks at."""
+        if self.pools:
+            return (self.time_steps - KERNEL_SIZE + 1) // POOL_SIZE
+        return self.time_steps
 
     @property
     def options(self) -> dict[str, object]:
         """What the function that makes the network takes beside its sizes."""
-        if "attention" not in MODELS[self.model]:
+        if self.model not in WITH_VARIANTS:
             return {}
         return {"score": self.score, "temperature": self.temperature, "bias": self.bias}
 
@@ -205,8 +285,14 @@ class ModelConfig:
         return self.time_steps, self.features
 
 
-def check_activation(activation: str | tuple[str, ...] | list[str]) -> tuple[str, str]:
-    """The activations (recurrent layer, output layer); one name stands for both.
+def check_activation(
+    activation: str | tuple[str, ...] | list[str], first: str = "rnn"
+) -> tuple[str, str]:
+    """The activations (first layer, output layer); one name stands for both.
+
+    Args:
+        activation: one name or two.
+        first: the first layer; PyTorch's LSTM and GRU have no other activation than tanh.
 
     Raises:
         InputError: for a name that either framework's layer does not know.
@@ -214,7 +300,8 @@ def check_activation(activation: str | tuple[str, ...] | list[str]) -> tuple[str
     pair = (activation, activation) if isinstance(activation, str) else tuple(activation)
     if len(pair) != 2:
         raise InputError(f"activation must be one name or two, got {activation!r}")
-    check_choice("activation of the recurrent layer", pair[0], ("tanh", "relu"))
+    known = ("tanh",) if first in ("lstm", "gru") else ("tanh", "relu")
+    check_choice("activation of the recurrent layer", pair[0], known)
     check_choice("activation of the output layer", pair[1], ("tanh", "relu", "sigmoid", "linear"))
     return pair
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def get_fib_xy(
     seq, scaler = get_fib_seq(total_fib_numbers, scale_data)
     x, y = windows(seq, time_steps)
     train, test = split_rows(len(x), train_percent)
-    return x[train], y[train], x[test], y[test], scaler
+    return x[train], y[train, 0], x[test], y[test, 0], scaler
 
 
 def second_order(n: int, previous: float, current: float) -> np.ndarray:
@@ -75,10 +75,11 @@ def second_order(n: int, previous: float, current: float) -> np.ndarray:
     return found
 
 
-def windows(seq: np.ndarray, time_steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every window x (rows, T, 1) of a sequence, and the number y (rows,) that follows it."""
-    x = np.lib.stride_tricks.sliding_window_view(seq, time_steps)[:-1, :, np.newaxis]
-    return x, seq[time_steps:]
+def windows(seq: np.ndarray, time_steps: int, horizon: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Every window x (rows, T, 1) of a sequence, and the numbers y (rows, K) that follow it."""
+    view = np.lib.stride_tricks.sliding_window_view
+    x = view(seq, time_steps)[: len(seq) - time_steps - horizon + 1, :, np.newaxis]
+    return x, view(seq[time_steps:], horizon)
 
 
 def split_rows(rows: int, train_percent: float, seed: int = 13) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +94,7 @@ class Data:
     """Training and test rows in one floating-point type, and the way back to numbers.
 
     Shape:
-        train_x (N, T, F), train_y (N, 1), test_x (M, T, F), test_y (M, 1).
+        train_x (N, T, F), train_y (N, K), test_x (M, T, F), test_y (M, K).
     """
 
     train_x: np.ndarray
@@ -102,6 +103,33 @@ class Data:
     test_y: np.ndarray
     scaler: Any
     """What scaled the numbers; None if nothing did."""
+
+    def followed(self) -> "Data":
+        """With the numbers that follow each training row behind it, but the last one.
+
+        They are the first feature of further steps, for a decoder that is told them: train_x is
+        (N, T + K − 1, F).
+        """
+        rows, horizon = self.train_y.shape
+        behind = np.zeros((rows, horizon - 1, self.train_x.shape[2]), self.train_x.dtype)
+        behind[..., 0] = self.train_y[:, :-1]
+        return replace(self, train_x=np.concatenate([self.train_x, behind], axis=1))
+
+    def held_out(self, share: float = 0.2) -> "Data":
+        """The training rows alone, the last of them in place of the test rows: for choices."""
+        kept = len(self.train_x) - max(1, round(share * len(self.train_x)))
+        return Data(
+            self.train_x[:kept],
+            self.train_y[:kept],
+            self.train_x[kept:],
+            self.train_y[kept:],
+            self.scaler,
+        )
+
+    def examples(self, count: int = 4) -> np.ndarray:
+        """Test rows to look at (count,): evenly from the smallest last number to the largest."""
+        order = np.argsort(self.test_x[:, -1, 0], kind="stable")
+        return order[np.linspace(0, len(order) - 1, count).astype(int)]
 
     def to_numbers(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled values (any shape) back as numbers, float64.
@@ -125,10 +153,13 @@ def load_fibonacci(config: DataConfig) -> Data:
     """The tutorial's data, scaled to [0, 1], in `config.dtype`; others are in shared/tasks.py.
 
     Raises:
-        InputError: the configuration is of other data, or of another split.
+        InputError: the configuration is of other data, of another split or horizon.
     """
-    if (config.data, config.split) != ("fibonacci", 13):
-        raise InputError(f"data must be fibonacci with split 13 here, got {config.data!r}")
+    if (config.data, config.split, config.horizon) != ("fibonacci", 13, 1):
+        raise InputError(
+            "data must be fibonacci with split 13 and horizon 1 here, "
+            f"got {config.data!r}, {config.split} and {config.horizon}"
+        )
     *arrays, scaler = get_fib_xy(config.numbers, config.time_steps, config.train_percent)
     train_x, train_y, test_x, test_y = (array.astype(config.dtype) for array in arrays)
     assert scaler is not None

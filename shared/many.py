@@ -145,9 +145,16 @@ def check_data(model: ModelConfig, data: Data) -> None:
 def start_bytes(model: ModelConfig, train: TrainConfig) -> int:
     """About how many bytes one start works on in a training step, a guide for chunks."""
     parameters = sum(math.prod(shape) for shape in weight_shapes(model).values())
-    states = train.batch_size * model.time_steps * (model.units + model.features + 2)
+    states = train.batch_size * model.time_steps * (_width(model) + model.features + 2)
     # Weights, two moments and a gradient; of every state its value and its gradient, twice.
     return 4 * (parameters + states) * np.dtype(model.dtype).itemsize
+
+
+def _width(model: ModelConfig) -> int:
+    """Numbers that a time step of the first layer computes: of every gate its own."""
+    shapes = weight_shapes(model)
+    recurrent = [shape[-1] for name, shape in shapes.items() if name.endswith("recurrent_kernel")]
+    return max([model.units, *recurrent])
 
 
 def predictions(
@@ -164,7 +171,7 @@ def predictions(
     Shape:
         → (S, N, D).
     """
-    states = starts * model.time_steps * (model.units + model.features + 2)
+    states = starts * model.time_steps * (_width(model) + model.features + 2)
     most = max(1, 4 * BUDGET // (states * x.itemsize))
     size = math.ceil(len(x) / max(1, math.ceil(len(x) / most)))
     found = [np.zeros((starts, 0, model.dense_units), x.dtype)]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,7 +219,7 @@ def _distance(actual: np.ndarray, desired: np.ndarray) -> np.ndarray:
 
 def _axes(name: str, ndim: int) -> tuple[str, ...]:
     """What the axes of a tensor mean."""
-    last = name.split("/")[-1]
+    last = re.sub(r"_\d+$", "", name.split("/")[-1])  # of what a layer makes when called again
     if last in ("h", "input", "x", "output"):
         return {2: ("row", "unit"), 3: ("row", "time step", "unit")}.get(ndim, _plain(ndim))
     if last in ("e", "alpha"):

@@ -1,123 +1,25 @@
-"""The layer and the networks in plain NumPy: the definition that both twins must meet.
+"""The networks in plain NumPy: the definition that both twins must meet. Layers: numpy_layers.py.
 
 Works in any floating-point type, complex ones too (for complex-step derivatives).
 
-Shape letters: B rows, T time steps, F features, H units, D dense units.
+Shape letters: B rows, T time steps, F features, H units, D dense units, K numbers to predict.
 """
 
 import numpy as np
 
-from shared.config import MODELS, ModelConfig
+from shared.config import MODELS, POOL_SIZE, ModelConfig
+from shared.numpy_layers import (
+    ACTIVATIONS,
+    additive_attention,
+    attention,
+    conv1d,
+    gru,
+    last,
+    lstm,
+    max_pooling,
+    simple_rnn,
+)
 from shared.weights import Weights
-
-ACTIVATIONS = {
-    "tanh": np.tanh,
-    "relu": lambda x: np.where(x.real > 0, x, 0),
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "linear": lambda x: x,
-}
-
-
-def simple_rnn(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    recurrent_kernel: np.ndarray,
-    bias: np.ndarray,
-    activation: str = "tanh",
-    mask: np.ndarray | None = None,
-) -> np.ndarray:
-    """h_t = activation(x_t · kernel + h_{t−1} · recurrent_kernel + bias), h_{−1} = 0.
-
-    A step where `mask` is False leaves the state as it was.
-
-    Shape:
-        x (B, T, F), kernel (F, H), recurrent_kernel (H, H), bias (H,), mask (B, T)
-        → every state (B, T, H).
-
-    References:
-        Elman 1990, "Finding structure in time".
-    """
-    h = np.zeros((x.shape[0], kernel.shape[1]), np.result_type(x, kernel))  # (B, H)
-    states = []
-    for t in range(x.shape[1]):
-        new = ACTIVATIONS[activation](x[:, t] @ kernel + h @ recurrent_kernel + bias)  # (B, H)
-        h = new if mask is None else np.where(mask[:, t, np.newaxis], new, h)
-        states.append(h)
-    return np.stack(states, axis=1)  # (B, T, H)
-
-
-def attention(
-    x: np.ndarray,
-    W: np.ndarray,
-    b: np.ndarray | None = None,
-    mask: np.ndarray | None = None,
-    log_scale: np.ndarray | None = None,
-    score: str = "tanh",
-) -> dict[str, np.ndarray]:
-    """e_t = tanh(x_t · W + b_t);  alpha = softmax of e over time;  context = Σ_t alpha_t x_t.
-
-    A step where `mask` is False has weight 0 and its values are never used; a row without any
-    step has zero weights and a zero context. With score="linear" there is no tanh; b may be one
-    for all steps, or none; a learned temperature multiplies e by exp(log_scale).
-
-    Shape:
-        x (B, T, F), W (F, 1), b (T, 1) or (1, 1), mask (B, T), log_scale (1,)
-        → e (B, T), alpha (B, T), context (B, F).
-
-    References:
-        Raffel & Ellis 2015 (arXiv 1512.08756), with one bias for each time step. Temperature:
-        Radford et al. 2021 (arXiv 2103.00020), section 2.5.
-    """
-    x = _masked(x, mask)
-    e = x @ W if b is None else x @ W + b  # (B, T, 1)
-    e = (e if score == "linear" else np.tanh(e))[..., 0]  # (B, T)
-    if log_scale is not None:
-        e = e * np.exp(log_scale)
-    return _weighted(x, e, mask)
-
-
-def additive_attention(
-    x: np.ndarray,
-    W_a: np.ndarray,
-    U_a: np.ndarray,
-    v_a: np.ndarray,
-    mask: np.ndarray | None = None,
-) -> dict[str, np.ndarray]:
-    """e_t = tanh(q · W_a + x_t · U_a) · v_a;  alpha and context as in `attention`.
-
-    The query q is the last x_t that is not masked; of a row without any step it is 0.
-
-    Shape:
-        x (B, T, F), W_a (F, A), U_a (F, A), v_a (A, 1), mask (B, T)
-        → e (B, T), alpha (B, T), context (B, F).
-
-    References:
-        Bahdanau, Cho & Bengio 2015 (arXiv 1409.0473), appendix A.1.2.
-    """
-    x = _masked(x, mask)
-    query = x[:, -1]  # (B, F)
-    if mask is not None:
-        last = x.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)  # (B,)
-        some = mask.any(axis=1, keepdims=True)  # (B, 1)
-        query = np.where(some, x[np.arange(len(x)), last], 0)
-    e = (np.tanh((query @ W_a)[:, np.newaxis] + x @ U_a) @ v_a)[..., 0]  # (B, T)
-    return _weighted(x, e, mask)
-
-
-def _masked(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """X (B, T, F) with zeros where mask (B, T) is False."""
-    return x if mask is None else np.where(mask[..., np.newaxis], x, 0)
-
-
-def _weighted(x: np.ndarray, e: np.ndarray, mask: np.ndarray | None) -> dict[str, np.ndarray]:
-    """What scores e (B, T) make of x (B, T, F)."""
-    if mask is None:
-        mask = np.ones(e.shape, bool)
-    shift = np.where(mask, np.real(e), -np.inf).max(axis=1, keepdims=True)  # (B, 1)
-    weight = np.where(mask, np.exp(e - np.where(np.isfinite(shift), shift, 0)), 0)  # (B, T)
-    total = weight.sum(axis=1, keepdims=True)  # (B, 1)
-    alpha = weight / np.where(total == 0, 1, total)  # (B, T)
-    return {"e": e, "alpha": alpha, "context": (alpha[..., np.newaxis] * x).sum(axis=1)}
 
 
 def forward(
@@ -126,30 +28,92 @@ def forward(
     """Every intermediate of a network, in the order of computation; the last one is `output`.
 
     Shape:
-        x (B, T, F), mask (B, T) → rnn/h (B, T, H); with attention attention/e, attention/alpha
-        (B, T), attention/context (B, H); output (B, D).
+        x (B, T, F), mask (B, T) → LAYER/h (B, T, H) of the first layer, (B, T − 2, H) of a
+        convolution; with attention attention/e, attention/alpha (B, states), where `config.states`
+        is T but for pooled steps, and attention/context (B, H); output (B, D). A decoder's
+        attention has a set for each number that it predicts, from the second on with its number:
+        attention/e_2, ….
     """
-    recurrent_activation, output_activation = config.activation
-    h = simple_rnn(
-        x,
-        weights["rnn/kernel"],
-        weights["rnn/recurrent_kernel"],
-        weights["rnn/bias"],
-        recurrent_activation,
-        mask,
-    )
-    trace = {"rnn/h": h}
-    summary = h[:, -1]  # (B, H)
-    if "attention" in MODELS[config.model]:
-        own = {n.split("/")[1]: w for n, w in weights.items() if n.startswith("attention/")}
+    return NETWORKS.get(config.model, in_a_row)(config, weights, x, mask)
+
+
+def in_a_row(
+    config: ModelConfig, weights: Weights, x: np.ndarray, mask: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """The first layer, attention if there is any, the dense layer."""
+    first, *layers = MODELS[config.model]
+    own = of(weights, first)
+    if first == "conv":
+        h, mask = conv1d(x, **own, activation=config.activation[0], mask=mask)
+    elif first == "rnn":
+        h = simple_rnn(x, **own, activation=config.activation[0], mask=mask)
+    else:
+        h = {"lstm": lstm, "gru": gru}[first](x, **own, mask=mask)
+    trace = {f"{first}/h": h}
+    if first == "conv":
+        h, mask = max_pooling(h, POOL_SIZE, mask)
+    if "attention" in layers:
+        own = of(weights, "attention")
         if config.score == "additive":
             parts = additive_attention(h, **own, mask=mask)
         else:
             parts = attention(h, **own, mask=mask, score=config.score)
         trace |= {f"attention/{name}": part for name, part in parts.items()}
         summary = parts["context"]  # (B, H)
-    output = summary @ weights["dense/kernel"] + weights["dense/bias"]  # (B, D)
-    return trace | {"output": ACTIVATIONS[output_activation](output)}
+    else:
+        summary = h.reshape(len(h), -1) if first == "conv" else h[:, -1]  # (B, H), or all steps
+    return trace | {"output": dense(config, weights, summary)}
+
+
+def encoder_decoder(
+    config: ModelConfig, weights: Weights, x: np.ndarray, mask: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """K numbers, one after the other, each from a state, the number before, and the context.
+
+    s_0 is the encoder's last state. From s_{k−1} attention asks for the context among the encoder's
+    states; s_k = activation([y_{k−1}, context_k] · kernel + s_{k−1} · recurrent_kernel + bias), and
+    y_k is the dense layer of s_k. y_0 is the last number of the row. Where x holds the numbers that
+    follow, K − 1 of them behind the T time steps, each is told the right one before it (teacher
+    forcing); else what was predicted.
+    """
+    T, K = config.time_steps, config.dense_units
+    taught, x = x[:, T:, :1], x[:, :T]
+    if mask is not None:
+        mask = mask[:, :T]
+    h = simple_rnn(x, **of(weights, "encoder"), activation=config.activation[0], mask=mask)
+    trace, outputs = {"encoder/h": h}, []
+    state, number = h[:, -1], last(x[..., :1], mask)  # (B, H), (B, 1)
+    for k in range(K):
+        given = number
+        if "attention" in MODELS[config.model]:
+            parts = additive_attention(h, **of(weights, "attention"), mask=mask, query=state)
+            suffix = f"_{k + 1}" * (k > 0)
+            trace |= {f"attention/{name}{suffix}": part for name, part in parts.items()}
+            given = np.concatenate([number, parts["context"]], axis=-1)  # (B, 1 + H)
+        own = of(weights, "decoder")
+        activation, given = config.activation[0], given[:, np.newaxis]
+        state = simple_rnn(given, **own, activation=activation, start=state)[:, 0]
+        outputs.append(dense(config, weights, state))
+        number = taught[:, k] if k < taught.shape[1] else outputs[-1]
+    return trace | {"output": np.concatenate(outputs, axis=-1)}  # (B, K)
+
+
+NETWORKS = {
+    "encoder_decoder": encoder_decoder,
+    "encoder_decoder_with_attention": encoder_decoder,
+}
+"""Name of a network → what computes it, where that is not `in_a_row`."""
+
+
+def dense(config: ModelConfig, weights: Weights, x: np.ndarray) -> np.ndarray:
+    """The output layer."""
+    return ACTIVATIONS[config.activation[1]](x @ weights["dense/kernel"] + weights["dense/bias"])
+
+
+def of(weights: Weights, layer: str) -> Weights:
+    """The weights of a layer, by their own names."""
+    start = f"{layer}/"
+    return {n.removeprefix(start): w for n, w in weights.items() if n.startswith(start)}
 
 
 def gradients(

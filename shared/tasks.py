@@ -14,7 +14,7 @@ from shared.config import DataConfig
 from shared.fibonacci import Data, get_fib_seq, second_order, split_rows, windows
 
 Rows = tuple[np.ndarray, np.ndarray, Any]
-"""x (N, T, F), y (N,), float64, and what scaled them; None if nothing did."""
+"""x (N, T, F), y (N, K), float64, and what scaled them; None if nothing did."""
 
 
 def fibonacci(config: DataConfig) -> Rows:
@@ -37,14 +37,14 @@ def recurrences(config: DataConfig) -> Rows:
     """Rows of recurrences of their own: x_t = 2 r cos θ · x_{t−1} − r² · x_{t−2}.
 
     r is uniform on [0.9, 1], θ on [0.1 π, 0.9 π]; 0.8 is the amplitude. No two coefficients serve
-    all rows: what follows must be inferred from the row.
+    all rows: what follows must be inferred from the row. Another T or K makes other rows.
     """
     generator, rows = np.random.default_rng([*b"recurrences"]), config.rows
     r, theta = generator.uniform(0.9, 1, rows), generator.uniform(0.1, 0.9, rows) * np.pi
     phase = generator.uniform(0, 2 * np.pi, rows)
-    t = np.arange(config.time_steps + 1)[:, np.newaxis]
-    x = 0.8 * r**t * np.cos(theta * t + phase)  # (T + 1, rows)
-    return x[:-1].T[..., np.newaxis], x[-1], None
+    t = np.arange(config.time_steps + config.horizon)[:, np.newaxis]
+    x = (0.8 * r**t * np.cos(theta * t + phase)).T  # (rows, T + K)
+    return x[:, : config.time_steps, np.newaxis], x[:, config.time_steps :], None
 
 
 def addition(config: DataConfig) -> Rows:
@@ -64,7 +64,7 @@ def addition(config: DataConfig) -> Rows:
         generator.integers(T // 2, T, each.size),
     )
     x[each, first, 1] = x[each, second, 1] = 1
-    return x, (x[each, first, 0] + x[each, second, 0]) / 2, None
+    return x, (x[each, first, :1] + x[each, second, :1]) / 2, None
 
 
 TASKS: dict[str, Callable[[DataConfig], Rows]] = {
@@ -81,12 +81,12 @@ def load_data(config: DataConfig) -> Data:
     """The rows of a task, split, in `config.dtype`."""
     x, y, scaler = TASKS[config.data](config)
     train, test = split_rows(len(x), config.train_percent, config.split)
-    arrays = (x[train], y[train, np.newaxis], x[test], y[test, np.newaxis])
+    arrays = (x[train], y[train], x[test], y[test])
     train_x, train_y, test_x, test_y = (array.astype(config.dtype) for array in arrays)
     return Data(train_x, train_y, test_x, test_y, scaler)
 
 
 def _windows(numbers: np.ndarray, scaler: Any, config: DataConfig) -> Rows:
-    """Windows of scaled numbers, and the number after each."""
+    """Windows of scaled numbers, and the numbers after each."""
     scaled = scaler.fit_transform(numbers[:, np.newaxis])[:, 0]
-    return *windows(scaled, config.time_steps), scaler
+    return *windows(scaled, config.time_steps, config.horizon), scaler

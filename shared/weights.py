@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from shared.config import MODELS, SETUPS, InputError, ModelConfig, Setup
+from shared.config import KERNEL_SIZE, MODELS, SETUPS, InputError, ModelConfig, Setup
 
 Weights = dict[str, np.ndarray]
 
@@ -21,10 +21,22 @@ Weights = dict[str, np.ndarray]
 def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Name → shape of every weight, in the order of computation."""
     F, H, D = config.features, config.units, config.dense_units
+
+    def recurrent(inputs: int, gates: int = 1) -> dict[str, tuple[int, ...]]:
+        kernels = {"kernel": (inputs, gates * H), "recurrent_kernel": (H, gates * H)}
+        return {**kernels, "bias": (gates * H,)}
+
+    summary = H * config.states if config.pools and not config.attends else H
+    numbers = 1 if config.decodes else D
     shapes = {
-        "rnn": {"kernel": (F, H), "recurrent_kernel": (H, H), "bias": (H,)},
+        "rnn": recurrent(F),
+        "lstm": recurrent(F, 4),
+        "gru": recurrent(F, 3) | {"bias": (2, 3 * H)},
+        "conv": {"kernel": (KERNEL_SIZE, F, H), "bias": (H,)},
+        "encoder": recurrent(F),
         "attention": _attention_shapes(config),
-        "dense": {"kernel": (H, D), "bias": (D,)},
+        "decoder": recurrent(1 + H * config.attends),
+        "dense": {"kernel": (summary, numbers), "bias": (numbers,)},
     }
     return {
         f"{layer}/{variable}": shape
@@ -35,8 +47,8 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def _attention_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Variable → shape."""
-    T, H = config.time_steps, config.units
-    if config.score == "additive":
+    T, H = config.states, config.units
+    if config.score == "additive" or config.decodes:
         return {"W_a": (H, H), "U_a": (H, H), "v_a": (H, 1)}
     biases = {"per_step": {"b": (T, 1)}, "shared": {"b": (1, 1)}, "none": {}}
     scale = {"log_scale": (1,)} if config.temperature else {}
@@ -47,39 +59,48 @@ def initial_weights(config: ModelConfig, seed: int, setup: Setup = "twin") -> We
     """Initial weights by Keras's rules, drawn in NumPy in float64, then rounded to `config.dtype`.
 
     kernel, W_a, U_a, v_a: glorot_uniform; recurrent_kernel: orthogonal; W: N(0, 0.05); biases, b
-    and log_scale: zeros.
+    and log_scale: zeros, but 1 for the forget gate of an LSTM (Jozefowicz et al. 2015).
     Every weight has a random stream of its own, made from `seed` and its name: two networks start
     from equal weights wherever they share a name and a shape.
 
-    Where `setup` has PyTorch's initializers or bias_start, kernels or biases of the recurrent and
-    of the dense layer are uniform as nn.RNN and nn.Linear have them; the recurrent bias is the sum
-    of two.
+    Where `setup` has PyTorch's initializers or bias_start, kernels or biases of all layers but
+    attention are uniform as nn.RNN, nn.Conv1d and nn.Linear have them; a recurrent bias is the sum
+    of two, but for a GRU, which has two.
     """
-    found, differences = {}, SETUPS[setup]
-    for name, shape in weight_shapes(config).items():
+    found, differences, shapes = {}, SETUPS[setup], weight_shapes(config)
+    for name, shape in shapes.items():
         layer, variable = name.split("/")
         generator = np.random.default_rng([seed, *name.encode()])
         rule = "bias_start" if variable == "bias" else "initializers"
         if layer != "attention" and rule in differences:
-            limit = config.units**-0.5  # 1/√H; of the dense layer that is 1/√fan_in
-            twice = 2 if name == "rnn/bias" else 1
+            recurrent = f"{layer}/recurrent_kernel" in shapes
+            fan_in = math.prod(shapes[f"{layer}/kernel"][:-1])
+            limit = (config.units if recurrent else fan_in) ** -0.5
+            twice = 2 if recurrent and variable == "bias" and len(shape) == 1 else 1
             array = generator.uniform(-limit, limit, (twice, *shape)).sum(axis=0)
         else:
             array = INITIALIZERS[variable](generator, shape)
+            if variable == "bias" and layer.startswith("lstm"):
+                array[config.units : 2 * config.units] = 1
         found[name] = array.astype(config.dtype)
     return found
 
 
-def glorot_uniform(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+def glorot_uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """U(−l, l) with l = √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    limit = math.sqrt(6 / sum(shape))
+    limit = math.sqrt(6 / (math.prod(shape[:-2]) * sum(shape[-2:])))
     return generator.uniform(-limit, limit, shape)
 
 
 def orthogonal(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """A random orthogonal matrix, uniform by the signs of R's diagonal (Saxe et al. 2013)."""
-    q, r = np.linalg.qr(generator.normal(size=shape))
-    return q * np.sign(np.diag(r))
+    """A random orthogonal matrix, uniform by the signs of R's diagonal (Saxe et al. 2013).
+
+    Where it has fewer rows than columns, its rows are orthonormal.
+    """
+    rows, columns = shape
+    q, r = np.linalg.qr(generator.normal(size=(columns, rows) if rows < columns else shape))
+    q = q * np.sign(np.diag(r))
+    return q.T if rows < columns else q
 
 
 INITIALIZERS = {

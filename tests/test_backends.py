@@ -10,6 +10,7 @@ import pytest
 FILES = [
     "test_attention.py",
     "test_keras_conventions.py",
+    "test_interchange.py",
     "test_layers.py",
     "test_models.py",
     "test_optimizer.py",

@@ -15,7 +15,8 @@ from test_run_ends import without  # noqa: F401  a fixture
 
 from benchmarks.cli import main
 from benchmarks.stopwatch.machine import Watch, busy, described, host
-from benchmarks.stopwatch.measuring import Measurement, why
+from benchmarks.stopwatch.measuring import Measurement
+from benchmarks.stopwatch.process import why
 from benchmarks.stopwatch.records import faults, read
 from shared.config import InputError
 
@@ -93,6 +94,20 @@ def test_measures_shows_and_keeps(tmp_path, capsys, idle, monkeypatch):
     # Not in the same order in every block, and every cell once in each.
     orders = [[x["cell"] for x in record.samples if x["block"] == block] for block in (0, 1)]
     assert all(len(set(order)) == 3 for order in orders)
+
+
+def test_every_network_is_measured_by_its_name(tmp_path, capsys, idle):
+    """Another twin is the reference of those that the scalar loop does not know."""
+    text = "blocks = 1\n" + "".join(
+        f'\n[[cells]]\nmodel = "{model}"\ntwin = "{twin}"\nsteps = 100\n'
+        for model in ("gru_with_attention", "encoder_decoder")
+        for twin in ("PyTorch", "Keras/jax")
+    )
+    code, record = bench(tmp_path, text)
+    assert code == 0, capsys.readouterr().out
+    assert len(calm(record)) >= 4
+    far = [x["gate"]["distance"] for x in calm(record) if x["cell"].twin == "Keras/jax"]
+    assert all(0 < distance <= 1e-5 for distance in far)
 
 
 @pytest.mark.parametrize(

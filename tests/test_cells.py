@@ -5,6 +5,7 @@ import pytest
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.gates import claims
 from benchmarks.stopwatch.grid import GRIDS, load_grid
+from benchmarks.stopwatch.laws import work
 from benchmarks.stopwatch.process import order_of, variables
 from benchmarks.stopwatch.switches import SWITCHES, TIERS
 from shared.config import InputError
@@ -126,3 +127,21 @@ def test_only_our_own_tiers_have_our_compilers_option(tmp_path):
     for options in ({}, {"way": "fit_compiled"}):
         found = variables(Cell(twin="Keras/tensorflow", **options), tmp_path)
         assert found["TF_DETERMINISTIC_OPS"] == "0" and found["NVIDIA_TF32_OVERRIDE"] == "0"
+
+
+def test_any_grid_measures_another_network():
+    cells = load_grid(GRIDS / "quick.toml", model="lstm").cells
+    assert {cell.model for cell in cells} == {"lstm"}
+    assert all(cell.way != "floor" for cell in cells)  # which knows the tutorial's two only
+    both = load_grid(GRIDS / "quick.toml", model="tutorial").cells
+    assert {cell.model for cell in both if cell.way == "floor"} == {"rnn", "rnn_with_attention"}
+    with pytest.raises(InputError, match="model must be one of tutorial, all, rnn"):
+        load_grid(GRIDS / "quick.toml", model="gpt")
+    with pytest.raises(InputError, match="model, for the floor, must be one of rnn"):
+        Cell(twin="scalar loop", way="floor", model="lstm")
+
+
+def test_work_is_multiplications_by_weights_and_by_alpha():
+    assert work(Cell(twin="PyTorch", model="rnn")) == 20 * (2 + 4) + 2
+    assert work(Cell(twin="PyTorch")) == 20 * (2 + 4 + 2 + 2) + 2
+    assert work(Cell(twin="PyTorch", model="lstm", batch_size=3)) == 3 * (20 * 4 * (2 + 4) + 2)

@@ -14,8 +14,10 @@ from test_run_ends import without  # noqa: F401  a fixture
 
 from benchmarks.cases import snapshot_steps
 from benchmarks.cli import main
-from shared.config import MODELS, OPTIMIZERS
+from shared.config import MODEL_GROUPS, MODELS, OPTIMIZERS, TUTORIAL_MODELS
 from shared.parity import FASTER_RUNGS, RUNGS, gate
+
+NAMES = ", ".join([*MODEL_GROUPS, *MODELS])
 
 QUICK = ["check", "--model", "rnn", "--dtype", "float64", "--steps", "6", "--no-faster"]
 KERAS = ["Keras/tensorflow", "Keras/jax", "Keras/torch"]
@@ -34,7 +36,7 @@ def certificate(tmp_path_factory):
 def test_every_rung_of_every_network_in_every_twin_is_there(certificate):
     assert certificate["ok"] and certificate["status"] == "complete"
     found = {(r["model"], r["twin"], r["against"], r["rung"]) for r in certificate["rows"]}
-    for model in MODELS:
+    for model in TUTORIAL_MODELS:
         for twin in KERAS:
             for rung in RUNGS:
                 assert (model, twin, "PyTorch", rung) in found
@@ -147,7 +149,7 @@ def test_own_float32_error_stands_beside_the_gate(tmp_path, capsys):
         ("--steps 1", "steps must be an integer from 2 to 24780, got 1"),
         ("--steps 24781", "steps must be an integer from 2 to 24780, got 24781"),
         ("--seed -1", "seed must be an integer from 0 to 4294967295, got -1"),
-        ("--model gpt", "model must be one of all, rnn, rnn_with_attention, got 'gpt'"),
+        ("--model gpt", f"model must be one of {NAMES}, got 'gpt'"),
         ("--json no/such/folder/c.json", "json must be a file in a folder that is there"),
         ("--json /", "json must be a file in a folder that is there"),
         ("--figure growth.doc", "figure must end in .png, .svg or .pdf, got 'growth.doc'"),

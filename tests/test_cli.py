@@ -11,8 +11,10 @@ import pytest
 from safetensors.numpy import save
 
 from benchmarks.cli import main
-from shared.config import ModelConfig
+from shared.config import MODEL_GROUPS, MODELS, ModelConfig
 from shared.weights import random_weights, save_weights
+
+NAMES = ", ".join([*MODEL_GROUPS, *MODELS])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ from shared.weights import random_weights, save_weights
         ("--learning-rate inf", "learning_rate must be positive and at most 10, got inf"),
         ("--seed -1", "seed must be an integer from 0 to 4294967295, got -1"),
         ("--threads 0", "threads must be an integer from 1 to 256, got 0"),
-        ("--model gpt", "model must be one of all, rnn, rnn_with_attention, got 'gpt'"),
+        ("--model gpt", f"model must be one of {NAMES}, got 'gpt'"),
         ("--keras-backend mxnet", "--keras-backend"),
         ("--device tpu", "--device"),
         ("--twin both-of-them", "--twin"),

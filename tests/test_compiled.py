@@ -203,6 +203,24 @@ def test_layers_are_as_they_were_afterwards():
     assert not model.layers[0].unroll
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere no compiler stumbles over it")
+def test_compiles_without_cudnns_kernels(monkeypatch):
+    """On a GPU Keras's LSTM would call one, which XLA cannot take; afterwards it may again."""
+    seen, config = [], config_of("lstm", "float32")
+    model, data = keras_impl.create_model(config), some_data("float32")
+    lstm = model.layers[0]
+    own = lstm.inner_loop
+
+    def inner_loop(*arguments, **options):
+        seen.append(lstm.use_cudnn)
+        return own(*arguments, **options)
+
+    monkeypatch.setattr(lstm, "inner_loop", inner_loop)
+    keras_impl.fit_compiled(model, data, TrainConfig(batch_size=8), batch_order(23, 1, 0))
+    assert seen and not any(seen)
+    assert lstm.use_cudnn == "auto"
+
+
 def test_replay_takes_the_same_steps():
     """On a GPU the steps are replayed from a graph; here, at least, without the graph."""
     config, data = TrainConfig(batch_size=8, epochs=2), some_data("float64")

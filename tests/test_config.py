@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
+from shared.config import MODELS, DataConfig, InputError, ModelConfig, TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
             "train_percent must leave a row on both sides of 2 windows, got 0.1",
         ),
         (DataConfig, {"dtype": "int8"}, "dtype must be one of float32, float64, got 'int8'"),
-        (ModelConfig, {"model": "gpt"}, "model must be one of rnn, rnn_with_attention, got 'gpt'"),
+        (ModelConfig, {"model": "gpt"}, f"model must be one of {', '.join(MODELS)}, got 'gpt'"),
         (ModelConfig, {"units": 0}, "units must be an integer from 1 to 4096, got 0"),
         (ModelConfig, {"units": 2.0}, "units must be an integer from 1 to 4096, got 2.0"),
         (ModelConfig, {"features": -1}, "features must be an integer from 1 to 4096, got -1"),

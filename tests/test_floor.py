@@ -7,12 +7,12 @@ from test_training import config_of, furthest, some_data
 import torch_impl
 from benchmarks import floor
 from shared import reference
-from shared.config import MODELS, InputError, TrainConfig
+from shared.config import TUTORIAL_MODELS, InputError, TrainConfig
 from shared.fibonacci import batch_order
 from shared.weights import random_weights
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TUTORIAL_MODELS)
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 5e-6)])
 def test_equals_fit(model, batch_size, dtype, tolerance):
@@ -35,7 +35,7 @@ def test_equals_fit(model, batch_size, dtype, tolerance):
         np.testing.assert_array_equal(start[name], array)  # its own are not touched
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TUTORIAL_MODELS)
 def test_derivatives_are_those_of_the_definition(model):
     """m after the first step is a tenth of the gradient."""
     config, data = config_of(model, "float64"), some_data("float64")

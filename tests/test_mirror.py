@@ -16,7 +16,12 @@ VOCABULARY = {
     "torch_impl": "keras_impl",
     "PyTorch": "Keras 3",
 }
-RENAMED = {("attention.py", "Attention.forward"): "Attention.call"}
+RENAMED = {
+    ("attention.py", "Attention.forward"): "Attention.call",
+    ("conv.py", "Conv1D.forward"): "Conv1D.call",
+    ("conv.py", "MaxPooling1D.forward"): "MaxPooling1D.call",
+    ("seq2seq.py", "EncoderDecoder.forward"): "EncoderDecoder.call",
+}
 KERAS_ONLY = {
     ("attention.py", "Attention.build"),  # weights are made at the first call
     ("attention.py", "Attention.compute_mask"),
@@ -24,9 +29,15 @@ KERAS_ONLY = {
     ("attention.py", "Attention.get_config"),
     ("attention.py", "AdditiveAttention.build"),
     ("attention.py", "AdditiveAttention.get_config"),
+    ("conv.py", "Conv1D.get_config"),
+    ("conv.py", "MaxPooling1D.__init__"),
+    ("conv.py", "MaxPooling1D.compute_output_shape"),
     ("optimizer.py", "KINDS"),  # PyTorch's settings depend on the set-up
     ("optimizer.py", "create_many_optimizer"),  # Keras's own can do it; PyTorch's is a function
     ("rnn.py", "__all__"),  # Keras's own layer is only handed on
+    ("seq2seq.py", "EncoderDecoder.build"),
+    ("seq2seq.py", "EncoderDecoder.compute_output_shape"),
+    ("seq2seq.py", "EncoderDecoder.get_config"),
     ("runtime.py", "check_backend"),  # PyTorch is its own
     ("training.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
     ("training.py", "StepWatcher"),
@@ -36,15 +47,21 @@ TORCH_ONLY = {
     ("attention.py", "Attention.extra_repr"),
     ("attention.py", "AdditiveAttention.reset_parameters"),
     ("attention.py", "AdditiveAttention.extra_repr"),
-    ("rnn.py", "SimpleRNN"),  # Keras ships its own
+    ("rnn.py", "Recurrent"),  # Keras ships its own layers
+    ("rnn.py", "SimpleRNN"),
+    ("rnn.py", "SimpleRNNCell.__init__"),
+    ("rnn.py", "SimpleRNNCell.forward"),
+    ("rnn.py", "LSTM"),
+    ("rnn.py", "GRU"),
     ("loop.py", "SMALL"),  # Keras's compilers are in keras_impl/backends
     ("loop.py", "check_compiler"),
     ("loop.py", "compiled"),
     ("loop.py", "inductor"),
     ("loop.py", "Replay"),
-    ("models.py", "ACTIVATIONS"),  # Keras knows them by name
-    ("models.py", "Sequential"),  # Keras's own hands on masks
-    ("layers.py", "core"),  # what SimpleRNN holds
+    ("networks.py", "ACTIVATIONS"),  # Keras knows them by name
+    ("networks.py", "Sequential"),  # Keras's own hands on masks
+    ("networks.py", "MASKED"),
+    ("layers.py", "core"),  # what Recurrent and Conv1D hold
     ("layers.py", "directions"),  # parameters are named by depth and direction
     ("optimizer.py", "MOMENTS"),  # names by optimizer; Keras has one for each moment
     ("optimizer.py", "follow_keras"),  # Keras is the one to follow
@@ -65,9 +82,20 @@ DIFFER = {
     ("weights.py", "variables"),
     ("attention.py", "AdditiveAttention.__init__"),
     ("attention.py", "Attention.__init__"),  # the input's shape and factory_kwargs in PyTorch
-    ("models.py", "create_rnn"),  # second_bias
-    ("models.py", "create_rnn_with_attention"),
+    ("attention.py", "create_attention"),
+    ("conv.py", "Conv1D.__init__"),
+    ("networks.py", "create_rnn"),  # second_bias
+    ("networks.py", "create_rnn_with_attention"),
+    ("networks.py", "create_lstm"),
+    ("networks.py", "create_gru"),
+    ("networks.py", "create_conv"),
+    ("seq2seq.py", "EncoderDecoder.__init__"),
+    ("seq2seq.py", "create_encoder_decoder"),
 }
+
+
+TRAINING = ", training: Any=None"
+"""What Keras hands to every model; PyTorch's know it of themselves."""
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
@@ -99,7 +127,7 @@ def outline(package: str, file: str, used: set) -> dict[str, tuple[str, str, str
         elif public(name):
             parameters = returns = text = ""
             if isinstance(node, ast.FunctionDef):
-                parameters = ast.unparse(node.args)
+                parameters = ast.unparse(node.args).replace(TRAINING, "")
                 returns = ast.unparse(node.returns) if node.returns else ""
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 text = ast.get_docstring(node) or ""

@@ -36,7 +36,7 @@ def matrix(tmp_path_factory):
 
 
 def test_correct_port_passes(matrix):
-    for model in ("rnn", "rnn_with_attention"):
+    for model in {mutant.model for mutant in MUTANTS.values()}:
         found = matrix["", model]
         assert found["killed_by"] is None and not any(found["rungs"].values())
 

@@ -11,7 +11,7 @@ import pytest
 import keras_impl
 import torch_impl
 from benchmarks.cli import main
-from shared.config import MODELS, DataConfig, ModelConfig, TrainConfig
+from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import load_fibonacci
 from shared.results import environment
 from shared.weights import initial_weights, load_weights
@@ -78,7 +78,7 @@ def test_record_says_what_ran_where(finished):
 
 def test_twins_agree(finished):
     record = read(finished[0])
-    assert set(record["weight_difference"]) == set(MODELS)
+    assert set(record["weight_difference"]) == set(TUTORIAL_MODELS)
     for name, difference in record["weight_difference"].items():
         one, other = (fit for fit in record["fits"] if fit["model"] == name)
         np.testing.assert_allclose(one["loss"], other["loss"], rtol=1e-5)
@@ -172,7 +172,7 @@ def test_other_backends_agree_too(tmp_path, options):
     assert main([*QUICK, *options, "--out", str(tmp_path / "out")]) == 0
     record = read(tmp_path / "out")
     limit = 1e-15 if record["data"]["dtype"] == "float64" else 1e-6
-    assert set(record["weight_difference"]) == set(MODELS)
+    assert set(record["weight_difference"]) == set(TUTORIAL_MODELS)
     assert max(record["weight_difference"].values()) < limit
 
 
@@ -191,3 +191,24 @@ def test_other_data_is_not_compared_with_the_tutorials_figures(tmp_path, capsys)
     assert "tutorial's own" not in printed and "persistence" in printed
     record = json.loads((out / "record.json").read_text())
     assert record["data"]["data"] == "addition" and record["models"][0]["features"] == 2
+
+
+def test_forecasts_of_several_numbers(tmp_path, capsys):
+    """Another network by its name, three numbers ahead, in original numbers."""
+    out = tmp_path / "out"
+    options = ["--model", "encoder_decoder_with_attention", "--horizon", "3"]
+    options += ["--data", "log_fibonacci", "--out", str(out)]
+    assert main([*QUICK, *options]) == 0
+    record = read(out)
+    shown = capsys.readouterr().out
+    assert "tutorial's own" not in shown and "encoder_decoder_with_attention" in shown
+    assert record["weight_difference"]["encoder_decoder_with_attention"] < 1e-4
+    forecast = record["forecast"]
+    for seen, true in zip(forecast["seen"], forecast["true"], strict=True):
+        numbers = [*seen, *true]
+        assert len(seen) == 20 and len(true) == 3
+        for one, other, both in zip(numbers, numbers[1:], numbers[2:], strict=False):
+            np.testing.assert_allclose(one + other, both, rtol=1e-9)
+    for fit in record["fits"]:
+        assert np.shape(fit["forecast"]) == (4, 3) and len(fit["test_numbers"]) == 12
+    assert (out / "forecast.png").stat().st_size > 10_000

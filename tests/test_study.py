@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -244,7 +245,11 @@ def test_other_configurations_are_never_mixed(tmp_path, capsys):
         ("--variants softer", "variants must be one of tutorial, linear"),
         ("--models rnn --variants softer", "variants must be one of tutorial, linear"),
         ("--twins Theano", "twin must be one of PyTorch, Keras/tensorflow"),
-        ("--models gpt", "models must be one of rnn, rnn_with_attention"),
+        ("--models gpt", "models must be one of tutorial, all, rnn, rnn_with_attention"),
+        (
+            "--models encoder_decoder --variants linear",
+            "models must have one of rnn_with_attention",
+        ),
         ("--setups odd", "setups must be one of twin, native"),
         ("--twins Keras/jax --setups optimizer", "setups must have one that the twins have"),
         ("--workers 0", "workers must be an integer from 1"),
@@ -331,3 +336,88 @@ def test_tutorials_figures_stand_beside_its_own_training_only():
 def test_unknown_arms_are_refused():
     with pytest.raises(InputError, match="setup must not be second_bias in Keras"):
         Arm(twin="Keras/jax", setup="second_bias")
+
+
+def test_search_proposes_and_the_study_judges(tmp_path, capsys):
+    """What is found is trained on all rows, from starts that no trial has seen."""
+    options = [*FAST, "--models", "rnn", "--search", "6"]
+    code, found = study(tmp_path, *options)
+    assert code == 0 and not found.left
+    plain, proposed = found.arms
+    assert plain == Arm(twin="Keras/jax", model="rnn", numbers=60, epochs=2)
+    assert not proposed.held_out and (proposed.units, proposed.batch_size) != (2, 1)
+    assert found.rates == [1e-3] and 1e-4 <= proposed.learning_rate <= 1e-1
+    assert (found.folder / "search.journal").stat().st_size > 100
+    assert found.searched == [(plain, proposed)] and found.plan["searched"]["trials"] == 6
+    assert sorted(found.errors(proposed, proposed.learning_rate)) == [*range(6)]
+    assert not found.errors(plain, proposed.learning_rate)  # no rate that was found for another
+    assert "Found by search, 6 trials each" in capsys.readouterr().out
+
+
+def test_one_search_for_all_twins_and_variants(tmp_path, monkeypatch):
+    searched = []
+
+    def proposed(arm, *_):
+        searched.append(arm)
+        return replace(arm, units=8, learning_rate=0.5, variant="linear")
+
+    monkeypatch.setattr("benchmarks.studies.search.proposed", proposed)
+    monkeypatch.setattr("benchmarks.studies.session.carry_out", lambda study, *_: 0)
+    options = ["--models", "rnn_with_attention", "--variants", "tutorial", "additive"]
+    twins = ["--twins", "Keras/jax", "PyTorch", "--setups", "twin", "--search", "3"]
+    _, found = study(tmp_path, *options, *twins)
+    assert [arm.twin for arm in searched] == ["Keras/jax"]
+    assert [(base.twin, base.variant, arm.twin) for base, arm in found.searched] == [
+        ("Keras/jax", "tutorial", "Keras/jax"),
+        ("PyTorch", "tutorial", "PyTorch"),
+    ]
+    assert len(found.arms) == 4 + 2
+
+
+@pytest.mark.parametrize("error", [work.ChunkError("no compiler"), KeyboardInterrupt()])
+def test_search_that_stops_says_how_to_go_on(tmp_path, monkeypatch, capsys, error):
+    def proposed(*_):
+        raise error
+
+    monkeypatch.setattr("benchmarks.studies.search.proposed", proposed)
+    out = str(tmp_path / "out")
+    code = main(["study", *FAST, "--models", "rnn", "--search", "3", "--out", out])
+    printed = " ".join(capsys.readouterr().err.split())
+    assert code == (2 if isinstance(error, work.ChunkError) else 130)
+    assert f"go on with the same command and --out {out}" in printed
+
+
+def test_search_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    from benchmarks.studies import search
+
+    arm = Arm(twin="Keras/jax", model="rnn", numbers=60, epochs=2)
+    trained = []
+
+    def compute(chunks, workers, scheduler):
+        for chunk in chunks:
+            trained.extend(zip(chunk.seeds, chunk.rates, strict=True))
+            assert chunk.arm.held_out and min(chunk.seeds) == search.FIRST_SEED
+            starts = [
+                {"learning_rate": rate, "test_mse": abs(np.log10(rate) + 2) + chunk.arm.units}
+                for rate in chunk.rates
+            ]
+            yield chunk, {"starts": starts}
+
+    monkeypatch.setattr(search, "compute", compute)
+    told = []
+    search.proposed(arm, 20, tmp_path, 1, None, told.append)
+    assert told == [*range(1, 21)] and len(trained) == 20 * search.STARTS
+    own = search.proposed(arm, 60, tmp_path, 1, None, told.append)
+    assert told == [*range(1, 61)] and len(trained) == 60 * search.STARTS
+    assert own.units == 1 and 10**-2.7 < own.learning_rate < 10**-1.3  # the smallest error
+    for trials in (60, 20):  # fewer than there are already
+        again = search.proposed(arm, trials, tmp_path, 1, None, told.append)
+        assert again == own and len(trained) == 60 * search.STARTS
+
+
+def test_held_out_rows_are_of_the_training_set():
+    data = load_data(DataConfig(numbers=60))
+    held = data.held_out()
+    assert len(held.train_x) == 22 and len(held.test_x) == 6
+    np.testing.assert_array_equal(np.concatenate([held.train_x, held.test_x]), data.train_x)
+    np.testing.assert_array_equal(np.concatenate([held.train_y, held.test_y]), data.train_y)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from shared.config import MODELS, InputError, ModelConfig
+from shared.config import MODELS, TUTORIAL_MODELS, InputError, ModelConfig
 from shared.weights import (
     check_weights,
     initial_weights,
@@ -70,7 +70,7 @@ def test_initial_weights_depend_on_the_seed_alone():
 
 
 def test_networks_share_the_start_of_what_they_share():
-    rnn, attention = (initial_weights(ModelConfig(model=model), 7) for model in MODELS)
+    rnn, attention = (initial_weights(ModelConfig(model=model), 7) for model in TUTORIAL_MODELS)
     for name, array in rnn.items():
         np.testing.assert_array_equal(attention[name], array)
 
@@ -83,8 +83,9 @@ def test_float32_is_float64_rounded():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_file_brings_everything_back(tmp_path, model, dtype):
+    first = "tanh" if MODELS[model][0] in ("lstm", "gru") else "relu"
     config = ModelConfig(
-        model=model, units=3, time_steps=4, activation=("relu", "linear"), dtype=dtype
+        model=model, units=3, time_steps=4, activation=(first, "linear"), dtype=dtype
     )
     weights = random_weights(config)
     save_weights(tmp_path / "w.safetensors", weights, config)

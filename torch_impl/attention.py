@@ -173,12 +173,7 @@ class AdditiveAttention(Attention):
 
     def query(self, x: Any, mask: Any = None) -> Any:
         """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F)."""
-        if mask is None:
-            return x[:, -1]
-        shape: Any = x.shape
-        steps = torch.arange(1, shape[1] + 1, device=x.device)  # (T,)
-        last = torch.amax(torch.where(mask, steps, 0), dim=1, keepdim=True)  # (B, 1)
-        return torch.sum(torch.where(torch.unsqueeze(steps == last, -1), x, 0.0), dim=1)  # (B, F)
+        return last(x, mask)
 
     def score(self, x: Any, query: Any = None) -> Any:
         """The scores e (B, T) of x (B, T, F) that query (B, F) asks for."""
@@ -192,3 +187,34 @@ class AdditiveAttention(Attention):
             f"features={features}, units={units}, "
             f"return_attention_scores={self.return_attention_scores}"
         )
+
+
+def create_attention(
+    time_steps: int,
+    features: int,
+    score: Any = "tanh",
+    temperature: bool = False,
+    bias: Any = "per_step",
+    dtype: Any = None,
+) -> Attention:
+    """The layer that has these scores; additive: AdditiveAttention, asked by the last step.
+
+    Args, in PyTorch with time_steps and features: as of Attention; additive attention has neither
+    temperature nor bias.
+    """
+    if score == "additive":
+        return AdditiveAttention(features, dtype=dtype)
+    return Attention(
+        time_steps, features, score=score, temperature=temperature, bias=bias, dtype=dtype
+    )
+
+
+def last(x: Any, mask: Any = None) -> Any:
+    """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F); 0 without any."""
+    if mask is None:
+        return x[:, -1]
+    shape: Any = x.shape
+    steps = torch.arange(1, shape[1] + 1, device=x.device)  # (T,)
+    end = torch.amax(torch.where(mask, steps, 0), dim=1, keepdim=True)  # (B, 1)
+    at_end = torch.unsqueeze(steps == end, -1)  # (B, T, 1)
+    return torch.sum(torch.where(at_end, x, 0.0), dim=1)  # (B, F)

@@ -9,17 +9,18 @@ from torch import nn
 from shared.config import InputError
 from shared.layers import Layer
 from torch_impl.attention import Attention
-from torch_impl.rnn import SimpleRNN
+from torch_impl.conv import Conv1D
+from torch_impl.rnn import GRU, LSTM, Recurrent, SimpleRNN
 
 KINDS = {
     Attention: "attention",
     nn.BatchNorm1d: "batch_norm",
-    nn.Conv1d: "conv1d",
+    (Conv1D, nn.Conv1d): "conv1d",
     nn.Linear: "dense",
     nn.Embedding: "embedding",
-    (nn.GRU, nn.GRUCell): "gru",
+    (GRU, nn.GRU, nn.GRUCell): "gru",
     nn.LayerNorm: "layer_norm",
-    (nn.LSTM, nn.LSTMCell): "lstm",
+    (LSTM, nn.LSTM, nn.LSTMCell): "lstm",
     (SimpleRNN, nn.RNN, nn.RNNCell): "simple_rnn",
 }
 """Class of a layer → its kind."""
@@ -66,7 +67,7 @@ def kind_of(module: Any) -> str | None:
 
 def core(module: Any) -> Any:
     """The module that holds the parameters."""
-    return module.core if isinstance(module, SimpleRNN) else module
+    return module.core if isinstance(module, Recurrent | Conv1D) else module
 
 
 def directions(layer: Layer) -> list[tuple[str, str]]:
@@ -77,12 +78,13 @@ def directions(layer: Layer) -> list[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def unrolled(model: Any) -> Iterator[None]:
-    """Let the recurrent layers write their recurrence out as a loop over time for a while.
+def unrolled(model: Any, *kinds: str) -> Iterator[None]:
+    """Let layers write out what they do over time for a while; all that can, or some kinds of them.
 
     Vectorisation over many starts, and in PyTorch the compiler, cannot look into their kernels.
     """
-    modules = [layer.module for layer in layers(model) if hasattr(layer.module, "unroll")]
+    found = [layer for layer in layers(model) if not kinds or layer.kind in kinds]
+    modules = [layer.module for layer in found if hasattr(layer.module, "unroll")]
     before = [module.unroll for module in modules]
     for module in modules:
         module.unroll = True

@@ -12,6 +12,7 @@ from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batches
 from torch_impl.layers import unrolled
 from torch_impl.optimizer import MOMENTS, create_optimizer, step_table, update
+from torch_impl.seq2seq import taught
 from torch_impl.training import LOSSES
 
 SMALL = 4096
@@ -50,6 +51,7 @@ class Loop:
         self._optimizer = optimizer or create_optimizer(model, config)
         self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         device: Any = config.device
+        data = taught(model, data)
         self._x, self._y = (torch.tensor(a, device=device) for a in (data.train_x, data.train_y))
         # With two rows, for layers that want more than one.
         with torch.random.fork_rng():

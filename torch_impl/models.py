@@ -1,124 +1,36 @@
-"""The networks, in PyTorch. Mirror: keras_impl/models.py."""
+"""The networks by name, in PyTorch. Mirror: keras_impl/models.py."""
 
-from collections import OrderedDict
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
-from shared.config import SETUPS, ModelConfig, Setup, check_activation
+from shared.config import SETUPS, ModelConfig, Setup
 from shared.weights import initial_weights
-from torch_impl.attention import AdditiveAttention, Attention
-from torch_impl.rnn import SimpleRNN
+from torch_impl.attention import Attention
+from torch_impl.networks import (
+    create_conv,
+    create_gru,
+    create_lstm,
+    create_rnn,
+    create_rnn_with_attention,
+)
+from torch_impl.seq2seq import EncoderDecoder, create_encoder_decoder
 from torch_impl.weights import set_weights
 
-
-class Sequential(nn.Sequential):
-    """nn.Sequential that hands a mask to the layers that take one, as Keras's does."""
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """What the last layer makes of x under mask (B, T)."""
-        for layer in self:
-            x = layer(x, mask) if isinstance(layer, SimpleRNN | Attention) else layer(x)
-        return x
-
-
-ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
-
-
-def create_rnn(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
-    *,
-    unroll=False,
-    second_bias=False,
-    dtype=None,
-) -> nn.Sequential:
-    """A recurrent layer, then a dense layer on its last state.
-
-    Args:
-        hidden_units: units of the recurrent layer (H).
-        dense_units: units of the dense layer (D).
-        input_shape: (time steps T, features F) of one row.
-        activation: one name for both layers, or (recurrent: tanh, relu; dense: tanh, relu,
-            sigmoid, linear).
-        unroll: write the recurrence out as a loop over time instead of calling the fast kernel.
-        second_bias: PyTorch only: train its second recurrent bias too; Keras has none.
-        dtype: float32 or float64; the framework's default if None.
-
-    Shape:
-        (B, T, F) → (B, D).
-
-    Raises:
-        InputError: unknown activation.
-    """
-    recurrent_activation, dense_activation = check_activation(activation)
-    _, features = input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    return Sequential(
-        OrderedDict(
-            rnn=SimpleRNN(
-                features,
-                hidden_units,
-                activation=recurrent_activation,
-                unroll=unroll,
-                second_bias=second_bias,
-                dtype=dtype,
-            ),  # (B, H)
-            dense=nn.Linear(hidden_units, dense_units, dtype=dtype),  # (B, D)
-            activation=ACTIVATIONS[dense_activation](),
-        )
-    )
-
-
-def create_rnn_with_attention(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
-    *,
-    score="tanh",
-    temperature=False,
-    bias="per_step",
-    unroll=False,
-    second_bias=False,
-    dtype=None,
-) -> nn.Sequential:
-    """A recurrent layer, attention over all its states, then a dense layer on the context.
-
-    Args, Shape, Raises: as `create_rnn`; further
-        score, temperature, bias: of the attention; additive: that of AdditiveAttention.
-    """
-    recurrent_activation, dense_activation = check_activation(activation)
-    time_steps, features = input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    if score == "additive":
-        attention = AdditiveAttention(hidden_units, dtype=dtype)
-    else:
-        options: Any = {"score": score, "temperature": temperature, "bias": bias}
-        attention = Attention(time_steps, hidden_units, **options, dtype=dtype)
-    return Sequential(
-        OrderedDict(
-            rnn=SimpleRNN(
-                features,
-                hidden_units,
-                activation=recurrent_activation,
-                return_sequences=True,
-                unroll=unroll,
-                second_bias=second_bias,
-                dtype=dtype,
-            ),  # (B, T, H)
-            attention=attention,  # (B, H)
-            dense=nn.Linear(hidden_units, dense_units, dtype=dtype),  # (B, D)
-            activation=ACTIVATIONS[dense_activation](),
-        )
-    )
-
-
-MODELS = {"rnn": create_rnn, "rnn_with_attention": create_rnn_with_attention}
+MODELS = {
+    "rnn": create_rnn,
+    "rnn_with_attention": create_rnn_with_attention,
+    "lstm": create_lstm,
+    "lstm_with_attention": partial(create_lstm, attention=True),
+    "gru": create_gru,
+    "gru_with_attention": partial(create_gru, attention=True),
+    "conv": create_conv,
+    "conv_with_attention": partial(create_conv, attention=True),
+    "encoder_decoder": create_encoder_decoder,
+    "encoder_decoder_with_attention": partial(create_encoder_decoder, attention=True),
+}
 """Name of a network → the function that makes it."""
 
 
@@ -154,13 +66,20 @@ def predict(model: nn.Sequential, x: np.ndarray) -> np.ndarray:
 
 
 def attention_scores(model: nn.Sequential, x: np.ndarray) -> np.ndarray | None:
-    """Alpha (B, T) for x (B, T, F), the weight of each time step; None without attention."""
-    rnn, *rest = model.children()
-    attention = next((layer for layer in rest if isinstance(layer, Attention)), None)
-    if attention is None:
-        return None
+    """Alpha (B, T) for x (B, T, F), the weight of each time step; None without attention.
+
+    Of a decoder those for the first number that it predicts.
+    """
+    h, alpha = _tensor(model, x), None
     with torch.no_grad():
-        return attention.attend(rnn(_tensor(model, x)))[1].numpy(force=True)
+        if isinstance(model, EncoderDecoder):
+            alpha = next(iter(model.decode(h)[1]), None)
+        for layer in model if alpha is None and isinstance(model, nn.Sequential) else ():
+            if isinstance(layer, Attention):
+                alpha = layer.attend(h)[1]
+                break
+            h = layer(h)
+        return None if alpha is None else alpha.numpy(force=True)
 
 
 def _tensor(model: nn.Sequential, x: np.ndarray) -> torch.Tensor:

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from shared.parity import Trace
+from torch_impl.conv import Conv1D
 from torch_impl.layers import kind_of, layers
-from torch_impl.rnn import SimpleRNN
+from torch_impl.rnn import Recurrent, SimpleRNNCell
 from torch_impl.runtime import floatx
 from torch_impl.training import LOSSES
 from torch_impl.weights import read
@@ -36,9 +37,9 @@ def trace(
 
     Returns:
         `LAYER/input` of every layer with weights but the first; `LAYER/h` (B, T, H), every state of
-        a recurrent layer; `LAYER/e`, `LAYER/alpha`, `LAYER/context` of attention; `output`, all in
-        inference mode; `loss` and, last layer first, `gradient/WEIGHT` and `gradient/x` in training
-        mode.
+        a recurrent layer or step of a convolution; `LAYER/e`, `LAYER/alpha`, `LAYER/context` of
+        attention; `output`, all in inference mode; `loss` and, last layer first, `gradient/WEIGHT`
+        and `gradient/x` in training mode. What a layer makes when it is called again has a number.
     """
     with floatx(str(next(model.parameters()).dtype).removeprefix("torch.")):
         found: dict[str, Any] = {}
@@ -70,11 +71,15 @@ def _recorders(module: Any, first: str, last: str, begun: list[Any], found: dict
 
     def recorded_call(x, *args, **kwargs):
         if begun and not isinstance(module, nn.RNNCellBase):  # a cell is called for every step
-            found[f"{first}/input"] = _like_keras(kind, module, x)
+            keep(found, f"{first}/input", _like_keras(module, x))
         begun.append(module)
         outputs = call(x, *args, **kwargs)
-        if isinstance(module, SimpleRNN | nn.RNNBase):
-            found[f"{last}/h"] = _states(module, call, x, *args, **kwargs)
+        if isinstance(module, SimpleRNNCell):
+            keep(found, f"{last}/h", outputs[0])
+        elif isinstance(module, Conv1D):
+            keep(found, f"{last}/h", outputs)
+        elif isinstance(module, Recurrent | nn.RNNBase):
+            keep(found, f"{last}/h", _states(module, call, x, *args, **kwargs))
         return outputs
 
     yield "forward", recorded_call
@@ -82,31 +87,39 @@ def _recorders(module: Any, first: str, last: str, begun: list[Any], found: dict
         score, attend = module.score, module.attend
 
         def recorded_score(x, query=None):
-            found[f"{last}/e"] = e = score(x, query)
+            e = score(x, query)
+            keep(found, f"{last}/e", e)
             return e
 
         def recorded_attend(x, mask=None, query=None):
             context, alpha = attend(x, mask, query)
-            found[f"{last}/alpha"], found[f"{last}/context"] = alpha, context
+            keep(found, f"{last}/alpha", alpha)
+            keep(found, f"{last}/context", context)
             return context, alpha
 
         yield "score", recorded_score
         yield "attend", recorded_attend
 
 
+def keep(found: dict[str, Any], name: str, value: Any) -> None:
+    """Put a value under a name; the second one of a name under NAME_2, and so on."""
+    count = 1 + sum(other == name or other.startswith(f"{name}_") for other in found)
+    found[name if count == 1 else f"{name}_{count}"] = value.detach()
+
+
 def _states(module: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
     """Every state (B, T, H)."""
-    if isinstance(module, SimpleRNN):
+    if isinstance(module, Recurrent):
         with patch.object(module, "return_sequences", True):
             return call(*args, **kwargs)
-    return _like_keras("states", module, call(*args, **kwargs)[0])
+    return _like_keras(module, call(*args, **kwargs)[0])
 
 
-def _like_keras(kind: Any, module: Any, x: torch.Tensor) -> torch.Tensor:
+def _like_keras(module: Any, x: torch.Tensor) -> torch.Tensor:
     """The same array with the axes (B, T, F)."""
     if isinstance(module, nn.RNNBase) and not module.batch_first:
         return torch.transpose(x, 0, 1)
-    if kind in ("conv1d", "batch_norm") and x.ndim == 3:
+    if isinstance(module, nn.Conv1d | nn.BatchNorm1d) and x.ndim == 3:
         return torch.transpose(x, 1, 2)
     return x
 

@@ -13,6 +13,7 @@ from shared.fibonacci import Data, batch_order
 from shared.results import FitResult, Snapshot
 from torch_impl.optimizer import create_optimizer, follow_keras, get_state, set_state
 from torch_impl.runtime import floatx
+from torch_impl.seq2seq import taught
 from torch_impl.weights import get_weights, set_weights
 
 LOSSES = {
@@ -54,7 +55,8 @@ def fit(
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
-    losses, seconds, kept, wanted = [], [], {}, frozenset(snapshots)
+    data, wanted = taught(model, data), frozenset(snapshots)
+    losses, seconds, kept = [], [], {}
     dtype = np.dtype(str(next(model.parameters()).dtype).removeprefix("torch."))
     with floatx(dtype.name):
         model.to(config.device)

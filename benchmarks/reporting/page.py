@@ -98,14 +98,7 @@ def side_by_side() -> dict[str, Any]:
 
 def run_section(record: dict[str, Any]) -> dict[str, Any]:
     """A run of the tutorial in both frameworks."""
-    made = {"loss": figures.loss_figure, "attention": figures.attention_figure}
-    made["predictions"] = figures.prediction_figure
-    texts = {
-        "loss": "Training loss of every epoch, in both frameworks.",
-        "attention": "Attention weight of every time step over the test set, in both frameworks.",
-        "predictions": "Predicted against true test numbers, in both frameworks.",
-    }
-    drawn = {name: make(record) for name, make in made.items()}
+    drawn = [(make(record), text) for make, text in figures.FIGURES.values()]
     columns = tuple(column.replace("\n", " ") for column in RESULT_COLUMNS)
     results = Table("Results", columns, list(result_rows(record)))
     return {
@@ -113,8 +106,8 @@ def run_section(record: dict[str, Any]) -> dict[str, Any]:
         "title": "The tutorial, trained in both",
         "text": verdict(record),
         "figures": [
-            {"source": as_source(figure), "alt": texts[name]}
-            for name, figure in drawn.items()
+            {"source": as_source(figure), "alt": text}
+            for figure, text in drawn
             if figure is not None
         ],
         "tables": [as_table(results)],
@@ -229,7 +222,7 @@ def attention(study: Study) -> list[dict[str, Any]]:
         if "attention" not in MODELS[arm.model]:
             continue
         data, starts = load_data(arm.data_config), []
-        for rate in study.rates:
+        for rate in study.rates_of(arm):
             for start in study.starts(arm, rate):
                 if "weights" in start and start["test_mse"] is not None:
                     weights = {n: np.array(w, arm.dtype) for n, w in start["weights"].items()}

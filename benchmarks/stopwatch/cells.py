@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 
 from benchmarks.stopwatch.switches import SWITCHES, WAYS
 from shared.config import (
+    TUTORIAL_MODELS,
     DataConfig,
     Device,
     Dtype,
@@ -48,6 +49,9 @@ class Cell:
     units: int = 2
     batch_size: int = 1
     time_steps: int = 20
+    horizon: int = 1
+    """Numbers to predict."""
+
     learning_rate: float = 1e-3
     """What a large network trains at without leaps is smaller; it costs the same."""
 
@@ -78,6 +82,8 @@ class Cell:
                 raise InputError(f"device must be cuda for the switch {self.switch}, got 'cpu'")
         if self.way == "floor" and (self.device, self.threads) != ("cpu", 1):
             raise InputError("device and threads of the floor must be cpu and 1")
+        if self.way == "floor":
+            check_choice("model, for the floor,", self.model, TUTORIAL_MODELS)
         check_integer("starts", self.starts, 1, 1_000_000)
         if self.starts > 1 and self.way != "fit_many":
             raise InputError(f"starts must be 1 but for fit_many, got {self.starts}")
@@ -113,13 +119,19 @@ class Cell:
     def model_config(self) -> ModelConfig:
         """The network."""
         return ModelConfig(
-            model=self.model, units=self.units, time_steps=self.time_steps, dtype=self.dtype
+            model=self.model,
+            units=self.units,
+            dense_units=self.horizon,
+            time_steps=self.time_steps,
+            dtype=self.dtype,
         )
 
     @property
     def data_config(self) -> DataConfig:
         """The data."""
-        return DataConfig(data=self.data, time_steps=self.time_steps, dtype=self.dtype)
+        return DataConfig(
+            data=self.data, time_steps=self.time_steps, horizon=self.horizon, dtype=self.dtype
+        )
 
     def train_config(self, epochs: int) -> TrainConfig:
         """The training."""
@@ -162,6 +174,7 @@ class Setting:
     units: int
     batch_size: int
     time_steps: int
+    horizon: int
     learning_rate: float
     device: Device
     dtype: Dtype
@@ -176,6 +189,7 @@ class Setting:
             f"{self.time_steps} time steps, {self.dtype}, {self.device}, "
             f"{self.threads} thread{'s' * (self.threads > 1)}"
             + (f", {self.data}" if self.data != "fibonacci" else "")
+            + (f", {self.horizon} numbers ahead" if self.horizon > 1 else "")
             + (f", learning rate {self.learning_rate:g}" if self.learning_rate != 1e-3 else "")
             + (f", {self.steps} steps an epoch" if self.steps else "")
         )

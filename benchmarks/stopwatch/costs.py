@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.stopwatch.cells import MANY_EPOCHS, Cell, Setting
 from benchmarks.stopwatch.intervals import Interval, interval, paired
 from benchmarks.stopwatch.records import Record, grid_of
+from shared.config import TUTORIAL_MODELS
 
 Line = dict[str, Any]
 
@@ -106,8 +107,10 @@ def base(cell: Cell) -> Cell:
     return replace(cell, way="fit", switch="", starts=1, copy=0)
 
 
-def floor_of(cell: Cell) -> Cell:
-    """The scalar loop on the same."""
+def floor_of(cell: Cell) -> Cell | None:
+    """The scalar loop on the same, if it knows the network."""
+    if cell.model not in TUTORIAL_MODELS:
+        return None
     own = {"twin": "scalar loop", "way": "floor", "switch": "", "starts": 1, "copy": 0}
     return replace(cell, **own, device="cpu", threads=1)
 
@@ -117,7 +120,7 @@ def ratios(record: Record) -> dict[tuple[str, str], Interval]:
     cells, found = measured(record), {}
     for cell in cells:
         for other in (base(cell), floor_of(cell)):
-            if other != cell and other in cells and not cell.copy:
+            if other and other != cell and other in cells and not cell.copy:
                 found[cell.key, other.key] = ratio(record, cell, other)
     for one, other in pairs(cells):
         found[one.key, other.key] = ratio(record, one, other)

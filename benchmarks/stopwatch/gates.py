@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks import floor
+from benchmarks.processes import Workers
 from benchmarks.stopwatch.cells import LONGEST, MANY_EPOCHS, Cell, Setting
-from benchmarks.stopwatch.process import order_of
+from benchmarks.stopwatch.process import fitted, order_of, why
 from benchmarks.stopwatch.steady import Rule
 from benchmarks.stopwatch.switches import SWITCHES
+from benchmarks.verdict import HEADROOM
 from shared.baselines import baselines
-from shared.config import Dtype
+from shared.config import TUTORIAL_MODELS, Dtype, InputError
 from shared.parity import difference, gate
 from shared.tasks import load_data
 from shared.weights import Weights, initial_weights
@@ -27,7 +29,10 @@ def failed(cell: Cell, found: dict[str, Any]) -> str:
     """
     weights = found.pop("weights")
     if compared(cell):
-        found["gate"] = distance(cell, weights)
+        try:
+            found["gate"] = distance(cell, weights)
+        except InputError as error:
+            return str(error)
     return unfit(cell, found)
 
 
@@ -73,8 +78,10 @@ def claims(cell: Cell) -> dict[str, Any]:
     if cell.way == "fit":
         found["unrolled"] = cell.switch in ("unroll", "unrolled", "torch.compile")
     if cell.twin == "Keras/tensorflow":
-        # Where there is a GPU Keras has XLA compile by itself, but for deterministic operations.
-        by_itself = cell.device == "cuda" and cell.switch != "deterministic"
+        # Where there is a GPU Keras has XLA compile by itself, but for deterministic operations
+        # and for layers that have a kernel of cuDNN's.
+        kernel = cell.model_config.first in ("lstm", "gru") and cell.switch != "unroll"
+        by_itself = cell.device == "cuda" and cell.switch != "deterministic" and not kernel
         found["XLA"] = compiled or cell.switch == "jit_compile" or by_itself
         found["deterministic"] = cell.switch == "deterministic"
     elif cell.twin == "Keras/jax":
@@ -85,6 +92,7 @@ def claims(cell: Cell) -> dict[str, Any]:
     if cell.twin == "PyTorch":
         found["deterministic"] = cell.switch == "deterministic"
         kernel = cell.way == "fit" and cell.switch not in ("torch.compile", "unrolled")
+        kernel = kernel and not cell.model_config.pools  # cuDNN's recurrent one
         found["cuDNN"] = cell.device == "cuda" and kernel
         if cell.way == "fit":
             found |= {name: cell.switch == name for name in ("fused", "foreach")}
@@ -100,42 +108,67 @@ def distance(cell: Cell, weights: Weights) -> dict[str, float]:
     """The largest difference of weights from the reference's, and the largest allowed.
 
     After the first epoch, or by fit_many after all of them. The gate is the ladder's; where float32
-    itself is farther than that from float64, twice its own error. Of many starts in float32 only
-    the first is compared: XLA takes subnormal numbers for 0, the scalar loop does not, and some
-    starts make much of that; in float64 none does, and the last is compared too.
+    itself is farther than that from float64, twice its own error; of networks that the ladder
+    derives a gate for, that one. Of many starts in float32 only the first is compared: XLA takes
+    subnormal numbers for 0, the scalar loop does not, and some starts make much of that; in float64
+    none does, and the last is compared too.
     """
+    derived = cell.model not in TUTORIAL_MODELS
+    rounded: Dtype = "float32" if derived else cell.dtype
     many, epochs = cell.way == "fit_many", MANY_EPOCHS if cell.way == "fit_many" else 1
+    # Of the same rounding as the cell, and another twin.
+    backend = cell.train_config(1).keras_backend
+    judge = "Keras/tensorflow" if cell.twin == "PyTorch" else "PyTorch"
     starts = (0, cell.starts - 1) if many and cell.dtype == "float64" else (0,)
     steps = cell.steps_in_epoch * epochs
     limit, largest, own_error = gate("trajectory", cell.dtype, steps), 0.0, 0.0
     for place, start in zip((0, -1), starts, strict=False):
-        single, double = (
-            reference(cell.setting, dtype, cell.train_config(1).keras_backend, start, epochs, many)
-            for dtype in (cell.dtype, "float64")
+        desired, single, double = (
+            reference(cell.setting, dtype, backend, start, epochs, many, judge)
+            for dtype in (cell.dtype, rounded, "float64")
         )
-        for name, array in single.items():
+        for name, array in desired.items():
             found = weights[name][place] if many else weights[name]
             seen = difference(name, {name: found}, {name: array}, limit)
             largest = max(largest, math.inf if seen.problem else seen.max_abs)
-            own_error = max(own_error, float(np.abs(array - double[name]).max()))
-    allowed = max(limit.limit, 2 * own_error if cell.dtype == "float32" else 0.0)
+            own_error = max(own_error, float(np.abs(single[name] - double[name]).max()))
+    own_error *= float(np.finfo(cell.dtype).eps / np.finfo(rounded).eps)
+    allowed = max(limit.limit, (HEADROOM if derived else 2) * own_error)
     return {"distance": largest, "limit": allowed, "own_error": own_error, "steps": steps}
 
 
 @cache
 def reference(
-    setting: Setting, dtype: Dtype, keras_backend: str, start: int, epochs: int, many: bool
+    setting: Setting,
+    dtype: Dtype,
+    keras_backend: str,
+    start: int,
+    epochs: int,
+    many: bool,
+    judge: str = "PyTorch",
 ) -> Weights:
-    """Weights by the scalar loop, in the order that `fit`, or fit_many, has."""
+    """Weights by the scalar loop, in the order that `fit`, or fit_many, has.
+
+    Of networks that the scalar loop does not know, by `fit` of the twin `judge`, which the ladder
+    has proven.
+
+    Raises:
+        InputError: the judge cannot train it.
+    """
     own = vars(setting) | {"device": "cpu", "threads": 1, "dtype": dtype}
     cell = Cell(twin=f"Keras/{keras_backend}", **own)
-    return floor.fit(
-        cell.model_config,
-        initial_weights(cell.model_config, start),
-        load_data(cell.data_config),
-        replace(cell.train_config(epochs), seed=start),
-        None if many else order_of(cell, epochs)[:epochs],
-    ).weights
+    begin = initial_weights(cell.model_config, start)
+    config = replace(cell.train_config(epochs), seed=start)
+    order = None if many else order_of(cell, epochs)[:epochs]
+    if cell.model in TUTORIAL_MODELS:
+        data = load_data(cell.data_config)
+        return floor.fit(cell.model_config, begin, data, config, order).weights
+    with Workers() as workers:
+        workers.start("reference", config, fitted, judge, cell, begin, config, order)
+        said = next(workers.listen())
+    if said.kind != "fitted":
+        raise InputError(f"{judge} cannot train the reference: {why(str(said.content))}")
+    return said.content
 
 
 def target(loss: float | None) -> dict[str, Any]:

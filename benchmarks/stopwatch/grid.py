@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.switches import SWITCHES
-from shared.config import Device, InputError, check_integer
+from shared.config import TUTORIAL_MODELS, Device, InputError, check_integer, chosen_models
 
 GRIDS = Path(__file__).parent / "grids"
 
@@ -28,7 +28,7 @@ class Grid:
     cells: tuple[Cell, ...]
 
 
-def load_grid(path: Path, device: Device | None = None) -> Grid:
+def load_grid(path: Path, device: Device | None = None, model: str | None = None) -> Grid:
     """The grid in a TOML file: `blocks`, `most_blocks`, and tables [[cells]] of lists.
 
     Every [[cells]] stands for all combinations of its lists; `copies` measures each of them so
@@ -37,6 +37,8 @@ def load_grid(path: Path, device: Device | None = None) -> Grid:
     Args:
         path: the file.
         device: put every cell on this device, but the floor; leave out what it has not.
+        model: measure this network in every cell, or a group of them; leave out a floor that does
+            not know it.
 
     Raises:
         InputError: there is no such file, it is not TOML, or names what cannot be measured.
@@ -52,7 +54,8 @@ def load_grid(path: Path, device: Device | None = None) -> Grid:
     most = content.get("most_blocks", blocks)
     check_integer("blocks", blocks, 1, 1000)
     check_integer("most_blocks", most, blocks, 1000)
-    cells = list(dict.fromkeys(_cells(content.get("cells", []), path.name, device)))
+    models = chosen_models(model) if model else []
+    cells = list(dict.fromkeys(_cells(content.get("cells", []), path.name, device, models)))
     if not cells:
         raise InputError(f"{path.name} must have at least one cell that this device has")
     if not any(cell.copy for cell in cells):  # every table has a null comparison
@@ -60,7 +63,7 @@ def load_grid(path: Path, device: Device | None = None) -> Grid:
     return Grid(path.stem, blocks, most, tuple(cells))
 
 
-def _cells(tables: Any, name: str, device: Device | None) -> Iterator[Cell]:
+def _cells(tables: Any, name: str, device: Device | None, models: list[str]) -> Iterator[Cell]:
     """The cells of all tables."""
     known = {field.name for field in fields(Cell)} - {"copy"}
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -72,11 +75,15 @@ def _cells(tables: Any, name: str, device: Device | None) -> Iterator[Cell]:
         if "twin" not in lists or not all(lists.values()):
             empty = next((key for key, values in lists.items() if not values), "twin")
             raise InputError(f"{name}: every [[cells]] must have at least one {empty}")
+        if models:
+            lists["model"] = models
         check_integer("copies", table.get("copies", 1), 1, 10)
         for values in itertools.product(*lists.values()):
             chosen: dict[str, Any] = dict(zip(lists, values, strict=True))
             if device and chosen.get("way") != "floor":
                 chosen["device"] = device
+            if models and chosen.get("way") == "floor" and chosen["model"] not in TUTORIAL_MODELS:
+                continue
             switch = SWITCHES.get(str(chosen.get("switch", "")))
             if switch and switch.cuda and chosen.get("device", "cpu") == "cpu":
                 continue  # a ledger names it, but only a GPU has it

@@ -108,7 +108,7 @@ def _fit_in_one_call(
     model: Any, data: Data, config: TrainConfig, order: Any, progress: Any, snapshots: Any
 ) -> FitResult:
     """`fit` by a single call for all epochs, with the rows in the order of the first."""
-    watcher = training.Watcher(config, snapshots)
+    watcher, data = training.Watcher(config, snapshots), keras_impl.taught(model, data)
 
     def tell(epoch: int, logs: Any) -> None:
         if progress(len(watcher.losses), watcher.losses[-1]):
@@ -156,7 +156,7 @@ def proof(cell: Cell, model: Any) -> dict[str, Any]:
     found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](cell)
     if cell.way == "fit":
         found["steps_per_execution"] = model.steps_per_execution
-        found["unrolled"] = model.layers[0].unroll
+        found["unrolled"] = any(getattr(layer, "unroll", False) for layer in model.layers)
     return found | {"backend": BACKEND, "GPU": bool(device_mib(cell))}
 
 

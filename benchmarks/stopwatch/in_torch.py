@@ -17,6 +17,7 @@ from shared.config import TrainConfig
 from shared.fibonacci import Data
 from shared.results import FitResult, Snapshot
 from shared.tasks import load_data
+from torch_impl.rnn import SimpleRNNCell
 
 Adam = torch.optim.Adam
 
@@ -118,6 +119,7 @@ def _fit_with_loader(
     model: Any, data: Data, config: TrainConfig, order: Any, progress: Any, snapshots: Any
 ) -> FitResult:
     """`fit` with the batches of a DataLoader, as PyTorch's tutorials have them."""
+    data = torch_impl.taught(model, data)
     losses, kept, dtype = [], {}, data.train_x.dtype
     optimizer = torch_impl.training.create_optimizer(model.to(config.device), config)
     dataset = TensorDataset(torch.tensor(data.train_x), torch.tensor(data.train_y))
@@ -161,7 +163,9 @@ def proof(cell: Cell, model: Any) -> dict[str, Any]:
     found = dynamo()
     if cell.way == "fit":
         found |= {name: bool(optimizers[-1].defaults[name]) for name in ("fused", "foreach")}
-        found["unrolled"] = not isinstance(model.rnn.core, torch.nn.RNN)
+        found["unrolled"] = any(
+            getattr(m, "unroll", False) for m in model.modules() if not isinstance(m, SimpleRNNCell)
+        )
     return found | {
         "GPU": bool(device_mib(cell)),
         "threads": torch.get_num_threads(),

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy.optimize import nnls
@@ -13,6 +14,7 @@ from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.costs import by_block, measured, ratio
 from benchmarks.stopwatch.intervals import FEWEST, Interval, interval, widened
 from benchmarks.stopwatch.records import Record, grid_of
+from shared.weights import weight_shapes
 
 AXES = ("units", "batch_size", "time_steps")
 
@@ -39,11 +41,20 @@ class Crossing:
     """Blocks that have both."""
 
 
+@cache
 def work(cell: Cell) -> float:
-    """Multiplications of a step's forward pass: recurrence, scores, context, output."""
-    attention = 2 * cell.units if "attention" in cell.model else 0
-    in_time = cell.units * (cell.units + 1) + attention
-    return cell.batch_size * (cell.time_steps * in_time + cell.units)
+    """Multiplications of a step's forward pass by weights, and of the context by alpha.
+
+    For a recurrent layer and the tutorial's attention; of other networks an approximation.
+    """
+    config = cell.model_config
+    steps = {"dense": 1, "attention": config.states, "decoder": cell.horizon}
+    total = config.units * config.states * config.attends
+    for name, shape in weight_shapes(config).items():
+        layer, variable = name.split("/")
+        if variable not in ("bias", "b", "log_scale"):
+            total += math.prod(shape) * (steps.get(layer, cell.time_steps))
+    return cell.batch_size * total
 
 
 def alone(cell: Cell) -> Cell:

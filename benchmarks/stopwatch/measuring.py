@@ -1,6 +1,5 @@
 """Measure every cell of a grid, block after block, and keep each process's line at once."""
 
-import contextlib
 import gc
 import hashlib
 import random
@@ -17,7 +16,7 @@ from benchmarks.processes import Workers
 from benchmarks.stopwatch import costs, gates
 from benchmarks.stopwatch.cells import Cell
 from benchmarks.stopwatch.machine import Watch, host
-from benchmarks.stopwatch.process import measure, variables
+from benchmarks.stopwatch.process import measure, variables, why
 from benchmarks.stopwatch.records import Record, given_up, grid_of, read, spoiled
 from benchmarks.stopwatch.views import save, show
 from shared.config import InputError
@@ -154,18 +153,6 @@ class Measurement:
 def fastest(lines: list[dict[str, Any]]) -> float:
     """The fastest clock that was seen, in MHz."""
     return max((line["machine"]["mhz"] for line in lines), default=0.0)
-
-
-def why(text: str) -> str:
-    """The line of a worker's last words that says most."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    if "code -9" in lines[0]:
-        return "killed, as the system does when memory runs out"
-    if lines[0].startswith("process ended"):
-        return lines[0]
-    with contextlib.suppress(StopIteration):
-        return next(line for line in reversed(lines) if "Error" in line)[:300]
-    return lines[-1][:300]
 
 
 def _now() -> str:

@@ -32,9 +32,14 @@ STYLES = {"fit": "-", "fit_compiled": "--", "fit_many": ":", "floor": "-."}
 
 def save_figures(record: Record) -> None:
     """Draw what the record has cells for."""
-    ranked = [cell.setting for cell in measured(record) if cell.tier in "ABCD" and not cell.copy]
-    if ranked:
-        save_figure(steps_figure(record, ranked[0]), record.folder / "steps")
+    ranked: dict[str, Setting] = {}  # of each network the first
+    for cell in measured(record):
+        if cell.tier in "ABCD" and not cell.copy:
+            ranked.setdefault(cell.model, cell.setting)
+    for i, (model, setting) in enumerate(ranked.items()):
+        save_figure(
+            steps_figure(record, setting), record.folder / ("steps" + f"-{model}" * (i > 0))
+        )
     called = [cell.setting for cell in measured(record) if cell.tier in "BC" and not cell.copy]
     if called:
         save_figure(break_even_figure(record, called[0]), record.folder / "break_even")

@@ -1,5 +1,6 @@
 """One cell, measured in a process of its own."""
 
+import contextlib
 import gc
 import importlib
 import os
@@ -17,9 +18,10 @@ import psutil
 from benchmarks.processes import ONE_KERNEL, Send, framework_environment
 from benchmarks.stopwatch.cells import MANY_EPOCHS, Cell
 from benchmarks.stopwatch.steady import Rule, Stopwatch, steady_after
+from shared.config import TrainConfig
 from shared.fibonacci import batch_order
 from shared.tasks import load_data
-from shared.weights import initial_weights
+from shared.weights import Weights, initial_weights
 
 MODULES: dict[str, tuple[str, str]] = {
     "scalar loop": ("benchmarks.floor", "benchmarks.stopwatch.in_numba"),
@@ -129,6 +131,23 @@ def prepared(cell: Cell, package: Any, rule: Rule) -> tuple[Callable[..., Any], 
     return partial(getattr(package, cell.way), model, data, config, **options), model
 
 
+def fitted(
+    send: Send,
+    receive: Callable[[], Any],
+    twin: str,
+    cell: Cell,
+    start: Weights,
+    config: TrainConfig,
+    order: np.ndarray | None,
+) -> None:
+    """Train the cell's network from a start by a twin's `fit`; says `fitted` with the weights."""
+    package = importlib.import_module(MODULES.get(twin, MODULES["Keras"])[0])
+    model = package.create_model(cell.model_config)
+    package.set_weights(model, start)
+    data = load_data(cell.data_config)
+    send("fitted", package.fit(model, data, config, order).weights)
+
+
 SHOWN = (
     "CUBLAS_WORKSPACE_CONFIG",
     "CUDA_VISIBLE_DEVICES",
@@ -173,3 +192,15 @@ def peak_mib() -> float:
         return int(peak) / 1024
     except (OSError, ValueError):
         return psutil.Process().memory_info().rss / 2**20
+
+
+def why(text: str) -> str:
+    """The line of a worker's last words that says most."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if "code -9" in lines[0]:
+        return "killed, as the system does when memory runs out"
+    if lines[0].startswith("process ended"):
+        return lines[0]
+    with contextlib.suppress(StopIteration):
+        return next(line for line in reversed(lines) if "Error" in line)[:300]
+    return lines[-1][:300]

@@ -42,6 +42,7 @@ TUTORIAL = {
     "units": 2,
     "batch_size": 1,
     "time_steps": 20,
+    "horizon": 1,
     "learning_rate": 1e-3,
     "steps": 0,
 }

@@ -40,10 +40,16 @@ class Arm:
     split: int = 13
     numbers: int = 1200
     time_steps: int = 20
+    horizon: int = 1
     units: int = 2
     epochs: int = 30
     batch_size: int = 1
     dtype: Dtype = "float32"
+    learning_rate: float | None = None
+    """The one that it was found with; None: each of the study's."""
+
+    held_out: bool = False
+    """Judged on a fifth of the training rows, trained on the others; the test rows are not seen."""
 
     def __post_init__(self) -> None:
         """Raise InputError for what cannot be trained."""
@@ -61,6 +67,7 @@ class Arm:
             data=self.data,
             numbers=self.numbers,
             time_steps=self.time_steps,
+            horizon=self.horizon,
             split=self.split,
             dtype=self.dtype,
         )
@@ -71,6 +78,7 @@ class Arm:
         return ModelConfig(
             model=self.model,
             units=self.units,
+            dense_units=self.horizon,
             time_steps=self.time_steps,
             features=self.data_config.features,
             dtype=self.dtype,
@@ -119,9 +127,10 @@ class Chunk:
 
 
 def chunks(arms: Sequence[Arm], starts: int, rates: Sequence[float]) -> Iterator[Chunk]:
-    """All trainings: every start of every arm at every learning rate."""
-    pairs = [(seed, rate) for rate in rates for seed in range(starts)]
+    """All trainings: every start of every arm at every learning rate, or at its own."""
     for arm in arms:
+        own = [arm.learning_rate] if arm.learning_rate else rates
+        pairs = [(seed, rate) for rate in own for seed in range(starts)]
         for number, begin in enumerate(range(0, len(pairs), CHUNK)):
             seeds, own_rates = zip(*pairs[begin : begin + CHUNK], strict=True)
             yield Chunk(arm, number, seeds, own_rates)
@@ -129,9 +138,19 @@ def chunks(arms: Sequence[Arm], starts: int, rates: Sequence[float]) -> Iterator
 
 def label(arm: Arm, arms: Sequence[Arm]) -> str:
     """What tells an arm from the others, in words."""
-    parts = [
-        f"split {arm.split}" if field.name == "split" else str(getattr(arm, field.name))
-        for field in fields(Arm)
-        if len({getattr(other, field.name) for other in arms}) > 1
-    ]
+    parts = []
+    for name in (field.name for field in fields(Arm)):
+        value = getattr(arm, name)
+        if len({getattr(other, name) for other in arms}) > 1 and value is not None:
+            shown = f"{value:.2g}" if isinstance(value, float) else value
+            parts.append(f"{WORDS.get(name, '')}{shown}")
     return ", ".join(parts) or arm.model
+
+
+WORDS = {
+    "split": "split ",
+    "units": "units ",
+    "batch_size": "batch size ",
+    "learning_rate": "found at rate ",
+}
+"""Fields whose values alone say nothing."""

@@ -78,7 +78,7 @@ def known(data: Data) -> float:
 def effective(data: Data) -> float:
     """How many test rows carry the squared error of persistence: (Σ e)² / Σ e² (Kish 1965)."""
     x, y = data.test_x.astype(np.float64), data.test_y.astype(np.float64)
-    error = (x[:, -1, :1] - y) ** 2
+    error = ((x[:, -1, :1] - y) ** 2).sum(axis=1)
     return float(error.sum() ** 2 / (error**2).sum()) if error.any() else 0.0
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.figures import save_figure
+from benchmarks.figures import panels, save_figure
 from benchmarks.studies.arms import label
 from benchmarks.studies.records import Study
 from benchmarks.studies.summary import quantiles
 from benchmarks.studies.tables import RATE, as_tutorial, best_rate, of
 from benchmarks.tables import TUTORIAL
 from shared.baselines import baselines
-from shared.config import MODELS
+from shared.config import DECODERS, MODELS
 from shared.tasks import load_data
 
 
@@ -66,9 +66,8 @@ def loss_figure(study: Study) -> Figure:
     """Training loss against epochs: the median start of each arm, and the middle half of them."""
     arms = [arm for arm in study.arms if of(study, arm)]
     names = list(dict.fromkeys(arm.model for arm in arms))
-    figure = Figure(figsize=(5.2 * len(names), 4), layout="constrained")
-    panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    for axes, name in zip(panels, names, strict=True):
+    figure, axes_of = panels(len(names), 5.2, 4, sharey=True)
+    for axes, name in zip(axes_of, names, strict=True):
         own = [arm for arm in arms if arm.model == name]
         for i, arm in enumerate(own):
             starts = study.starts(arm, best_rate(study, arm))
@@ -80,8 +79,9 @@ def loss_figure(study: Study) -> Figure:
             )
             axes.plot(epochs, middle, color=f"C{i % 10}", label=label(arm, own))
             axes.fill_between(epochs, low, high, color=f"C{i % 10}", alpha=0.12, lw=0)
-        axes.set(yscale="log", title=name, xlabel="epoch")
+        told = ", told the number before" * (name in DECODERS and own[0].horizon > 1)
+        axes.set(yscale="log", title=name + told, xlabel="epoch")
         axes.legend(frameon=False, fontsize="x-small")
         axes.grid(lw=0.3)
-    panels[0].set_ylabel("training loss")
+    axes_of[0].set_ylabel("training loss")
     return figure

@@ -33,6 +33,16 @@ class Study:
         """Learning rates."""
         return self.plan["rates"]
 
+    def rates_of(self, arm: Arm) -> list[float]:
+        """The learning rates that an arm is trained with."""
+        return [arm.learning_rate] if arm.learning_rate else self.rates
+
+    @property
+    def searched(self) -> list[tuple[Arm, Arm]]:
+        """What was searched from, and what a search has found."""
+        found = self.plan.get("searched", {"found": []})["found"]
+        return [(Arm(**base), Arm(**arm)) for base, arm in found]
+
     @property
     def left(self) -> list[Chunk]:
         """Chunks that are still to be trained."""
@@ -63,8 +73,14 @@ class Study:
         }
 
 
-def create(folder: Path, arms: Sequence[Arm], starts: int, rates: Sequence[float]) -> Study:
-    """A new record.
+def create(
+    folder: Path,
+    arms: Sequence[Arm],
+    starts: int,
+    rates: Sequence[float],
+    searched: dict[str, Any] | None = None,
+) -> Study:
+    """A new record; `searched` says in how many trials what was found from what.
 
     Raises:
         InputError: the folder is there already, or cannot be made.
@@ -75,9 +91,9 @@ def create(folder: Path, arms: Sequence[Arm], starts: int, rates: Sequence[float
         "rates": [*rates],
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": environment(),
-    }
+    } | ({"searched": searched} if searched else {})
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=searched is not None)
         write_json(folder / "plan.json", plan)
     except OSError as error:
         raise InputError(f"out must be a folder that can be made, got {str(folder)!r}") from error

@@ -2,17 +2,34 @@
 
 import contextlib
 import os
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
+from benchmarks.studies.arms import Arm, label
 from benchmarks.studies.pool import compute
 from benchmarks.studies.records import Study, read
 from benchmarks.studies.tables import save, show
 from benchmarks.studies.work import ChunkError
 from shared.config import InputError
+
+COLUMNS = (
+    TextColumn("{task.description:50}"),
+    BarColumn(),
+    TextColumn("{task.completed:,}/{task.total:,} {task.fields[unit]}"),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
 
 
 def carry_out(study: Study, workers: int, scheduler: str | None, margin: float) -> int:
@@ -44,19 +61,49 @@ def carry_out(study: Study, workers: int, scheduler: str | None, margin: float) 
     return code
 
 
+def searched(
+    arms: list[Arm], trials: int, folder: Path, workers: int, scheduler: str | None
+) -> list[tuple[Arm, Arm]]:
+    """Each arm, and what a search from it proposes, with a bar that counts trials.
+
+    Raises:
+        InputError: the folder cannot be made, is no search's, or a trial cannot be trained.
+        KeyboardInterrupt: after saying how to go on.
+    """
+    from benchmarks.studies.search import proposed  # only now: Optuna takes a second
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"out must be a folder that can be made, got {str(folder)!r}") from error
+    if any(not path.name.startswith("search.journal") for path in folder.iterdir()):
+        raise InputError(f"out must be a new folder, or that of a search, got {str(folder)!r}")
+    errors, found = Console(stderr=True), []
+    go_on = f"go on with the same command and --out {folder}"
+    try:
+        with Progress(*COLUMNS, console=errors) as progress:
+            for arm in arms:
+                bar = progress.add_task(f"search: {label(arm, arms)}", total=trials, unit="trials")
+
+                def tell(done: int, bar: TaskID = bar) -> None:
+                    progress.update(bar, completed=done)
+
+                found.append((arm, proposed(arm, trials, folder, workers, scheduler, tell)))
+    except KeyboardInterrupt:
+        errors.print(f"Interrupted: {go_on}", markup=False, soft_wrap=True, highlight=False)
+        raise
+    except (OSError, ChunkError, BrokenProcessPool) as error:
+        raise InputError(f"search must train its trials, got {error}; {go_on}") from error
+    return found
+
+
 def _train(study: Study, left: list, workers: int, scheduler: str | None, errors: Console) -> None:
     """Train the chunks that are left, with a bar that counts starts."""
-    columns = (
-        TextColumn("{task.description:50}"),
-        BarColumn(),
-        TextColumn("{task.completed:,}/{task.total:,} starts"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    total = study.plan["starts"] * len(study.rates) * len(study.arms)
+    total = study.plan["starts"] * sum(len(study.rates_of(arm)) for arm in study.arms)
     missing = sum(len(chunk.seeds) for chunk in left)
-    with Progress(*columns, console=errors) as progress:
-        bar = progress.add_task(f"{min(workers, os.cpu_count() or 1)} workers", total=total)
+    with Progress(*COLUMNS, console=errors) as progress:
+        name = f"{min(workers, os.cpu_count() or 1)} workers"
+        bar = progress.add_task(name, total=total, unit="starts")
         progress.update(bar, completed=total - missing)
         with contextlib.closing(compute(left, workers, scheduler)) as done:
             for chunk, result in done:

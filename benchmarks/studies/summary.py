@@ -67,6 +67,11 @@ def median_ratio(one: Mapping[int, float], other: Mapping[int, float]) -> Estima
     return _bootstrapped(ratio, a, b)
 
 
+def median_of(errors: Sequence[float]) -> Estimate:
+    """The median error."""
+    return _bootstrapped(np.median, np.asarray(errors))
+
+
 def common(one: Mapping[int, float], other: Mapping[int, float]) -> tuple[np.ndarray, np.ndarray]:
     """The errors of the starts that both have, in one order."""
     seeds = sorted(one.keys() & other.keys())

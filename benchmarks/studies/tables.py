@@ -15,6 +15,7 @@ from benchmarks.studies.summary import (
     Estimate,
     epochs_to,
     equivalence,
+    median_of,
     median_ratio,
     middle,
     place_of,
@@ -24,7 +25,7 @@ from benchmarks.studies.summary import (
 )
 from benchmarks.tables import TUTORIAL
 from shared.baselines import baselines
-from shared.config import MODELS
+from shared.config import DECODERS, MODELS
 from shared.results import write_text
 from shared.tasks import load_data
 
@@ -33,6 +34,7 @@ def tables(study: Study, margin: float) -> list[Table]:
     """All that a study has to say, in the order of reading."""
     found = [
         _errors(study),
+        _searched(study),
         _training(study),
         _attention(study),
         _at_each_rate(study),
@@ -58,10 +60,13 @@ def notes(study: Study, margin: float) -> list[str]:
     split = f"split {splits[0]}" if len(splits) == 1 else f"{len(splits)} splits"
     rates = ", ".join(f"{rate:g}" for rate in study.rates)
     return [
-        f"Data: {data.data}, {data.rows:,} rows of {data.time_steps} steps, {split}; trained in "
+        f"Data: {data.data}, {data.rows:,} rows of {data.time_steps} steps"
+        + f", {data.horizon} numbers to predict" * (data.horizon > 1)
+        + f", {split}; trained in "
         f"{' and '.join(twins)}, set-up {', '.join(setups)}; {arm.epochs} epochs, learning rate "
         f"{rates}, batch size {arm.batch_size}, {arm.units} units, {arm.dtype}. "
-        f"n = {study.plan['starts']:,} starts of each.",
+        + "What a search has found has sizes and a rate of its own. " * bool(study.searched)
+        + f"n = {study.plan['starts']:,} starts of each.",
         "In brackets 95 % intervals: exact for shares, else by a bootstrap of starts, paired by "
         "seed: two arms have the same batches in the same order, and the same initial weights "
         "wherever both draw them by the same rule. None is corrected for the number of "
@@ -78,7 +83,7 @@ def best_rate(study: Study, arm: Arm) -> float:
         errors = [*study.errors(arm, rate, "train").values()]
         return middle(errors) if errors else math.inf
 
-    return min(study.rates, key=median)
+    return min(study.rates_of(arm), key=median)
 
 
 def of(study: Study, arm: Arm, side: str = "test") -> dict[int, float]:
@@ -116,6 +121,28 @@ def _errors(study: Study) -> Table:
     return Table("Errors", columns, lines, left=1)
 
 
+def _searched(study: Study) -> Table:
+    """What searches have found, on starts and test rows that no trial has seen."""
+    columns = (
+        "searched from",
+        *("units", "batch size", "attention", "learning rate"),
+        "median test error",
+        "before",
+        "P(better than before)",
+        "so",
+        "median error, times as large",
+    )
+    lines = []
+    for base, found in study.searched:
+        for _, *cells in _against(study, found, base):
+            before = [arm for arm in study.arms if not arm.learning_rate]
+            shown = [found.units, found.batch_size, found.variant, f"{found.learning_rate:.2g}"]
+            medians = [median_of([*of(study, arm).values()]) for arm in (found, base)]
+            lines.append([label(base, before), *map(str, [*shown, *medians]), *cells])
+    trials = study.plan.get("searched", {}).get("trials", 0)
+    return Table(f"Found by search, {trials} trials each", columns, lines, left=1)
+
+
 def _training(study: Study) -> Table:
     """The same on the training set, and how long it took to get somewhere."""
     columns = (
@@ -132,6 +159,8 @@ def _training(study: Study) -> Table:
             epochs = middle(epochs_to(losses, simple["persistence"]["train"]))
             numbers = [f"{value:.2e}" for value in quantiles(train)]
             when = f"{epochs:g}" if math.isfinite(epochs) else "never"
+            if arm.model in DECODERS and arm.horizon > 1:
+                when = ""  # its loss is of what is told the number before
             lines.append([label(arm, study.arms), *numbers, when])
     return Table("Training errors", columns, lines, left=1)
 
@@ -150,7 +179,7 @@ def _at_each_rate(study: Study) -> Table:
     columns = ("arm", "P(attention better)", "so", "median error, times that without")
     lines = []
     for arm, other in rivals(study) if len(study.rates) > 1 else ():
-        for rate in study.rates:
+        for rate in study.rates if not arm.learning_rate else ():
             for name, *cells in _against(study, arm, other, rate):
                 lines.append([f"{name}, {rate:g}", *cells])
     return Table("Attention against none, at one rate", columns, lines, left=1)
@@ -159,9 +188,14 @@ def _at_each_rate(study: Study) -> Table:
 def rivals(study: Study) -> Iterator[tuple[Arm, Arm]]:
     """Every arm with attention, and the one that differs in having none."""
     for arm in study.arms:
-        others = (o for o in study.arms if "attention" not in MODELS[o.model])
+        first, *layers = MODELS[arm.model]
+        others = (
+            o
+            for o in study.arms
+            if MODELS[o.model][0] == first and "attention" not in MODELS[o.model]
+        )
         other = next((o for o in others if _same(arm, o, "model", "variant")), None)
-        if "attention" in MODELS[arm.model] and other:
+        if "attention" in layers and other:
             yield arm, other
 
 
@@ -193,8 +227,9 @@ def _weights(study: Study) -> Table:
         starts = study.starts(arm, best_rate(study, arm))
         found = np.array([s["largest_weight"] for s in starts if s.get("largest_weight")])
         if found.size:
-            limit = ceiling(arm.time_steps)
-            values = [*np.quantile(found, [0.5, 0.95, 1]), 1 / arm.time_steps, limit]
+            steps = arm.model_config.states
+            limit = ceiling(steps)
+            values = [*np.quantile(found, [0.5, 0.95, 1]), 1 / steps, limit]
             above = f"{np.mean(found > limit + 1e-6):.0%}"
             lines.append([label(arm, study.arms), *(f"{v:.3f}" for v in values), above])
     return Table("Attention weights", columns, lines, left=1)
@@ -273,7 +308,7 @@ def _rates(study: Study) -> Table:
     columns = ("arm", "learning rate", "train, median", "test, median", "best")
     lines = []
     for arm in study.arms if len(study.rates) > 1 else ():
-        for rate in (rate for rate in study.rates if study.errors(arm, rate)):
+        for rate in (rate for rate in study.rates_of(arm) if study.errors(arm, rate)):
             sides = [
                 middle([*study.errors(arm, rate, side).values()]) for side in ("train", "test")
             ]
@@ -359,11 +394,12 @@ def save(study: Study, margin: float) -> None:
 def as_csv(study: Study) -> str:
     """A row for each training."""
     file = io.StringIO()
-    names = [*vars(study.arms[0]), "seed", "learning_rate", "train_mse", "test_mse"]
+    own = ("seed", "learning_rate", "train_mse", "test_mse")
+    names = list(dict.fromkeys([*vars(study.arms[0]), *own]))
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
     for arm in study.arms:
-        for rate in study.rates:
+        for rate in study.rates_of(arm):
             for start in study.starts(arm, rate):
-                writer.writerow(vars(arm) | {name: start[name] for name in names[-4:]})
+                writer.writerow(vars(arm) | {name: start[name] for name in own})
     return file.getvalue()

@@ -67,6 +67,8 @@ def trained(chunk: Chunk) -> dict[str, Any]:
     """Train a chunk in this process: errors and losses of every start, weights of some."""
     package = importlib.import_module("torch_impl" if chunk.arm.twin == "PyTorch" else "keras_impl")
     data, begin = load_data(chunk.arm.data_config), time.perf_counter()
+    if chunk.arm.held_out:
+        data = data.held_out()
     found = package.fit_many(
         chunk.arm.model_config, data, chunk.arm.train_config, chunk.seeds, chunk.rates
     )
@@ -95,7 +97,8 @@ def trained(chunk: Chunk) -> dict[str, Any]:
 def largest_weight(config: ModelConfig, weights: Weights, x: np.ndarray) -> float:
     """The largest that attention gives to any time step of rows x (B, T, F)."""
     with np.errstate(all="ignore"):  # a start that diverged has weights that are not finite
-        return float(reference.forward(config, weights, x)["attention/alpha"].max())
+        found = reference.forward(config, weights, x)
+        return max(float(a.max()) for name, a in found.items() if "attention/alpha" in name)
 
 
 def _end_with_parent(parent: int) -> None:

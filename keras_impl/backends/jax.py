@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_impl.layers import unrolled
 from shared.fibonacci import Data
 
 
@@ -32,11 +33,16 @@ class Steps:
         stack: Sequence[keras.Variable] | None = None,
     ) -> None:
         self.model, self.many = model, stack is not None
+        # Of many kernels at once XLA would make a grouped convolution, which it is slow at.
+        self._written = ("conv1d",) if self.many else ("none",)
         variables = stack or model.trainable_variables
         x, y = jnp.asarray(data.train_x), jnp.asarray(data.train_y)
 
         def loss_of(values: Any, others: Any, x: Any, y: Any) -> Any:
-            called: Any = model.stateless_call(values, others, x, training=True, return_losses=True)
+            with unrolled(model, *self._written):
+                called: Any = model.stateless_call(
+                    values, others, x, training=True, return_losses=True
+                )
             return loss(y, called[0]) + sum(called[2]), called[1]
 
         gradient = jax.value_and_grad(loss_of, has_aux=True)
@@ -88,7 +94,8 @@ class Steps:
         if self._predict is None:
 
             def output(values: Any, others: Any, x: Any) -> Any:
-                return self.model.stateless_call(values, others, x)[0]
+                with unrolled(self.model, *self._written):
+                    return self.model.stateless_call(values, others, x)[0]
 
             self._predict = jax.jit(jax.vmap(output, (-1, None, None)))
         return np.asarray(self._predict(*self._state[:2], x))

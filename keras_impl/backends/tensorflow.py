@@ -1,13 +1,14 @@
 """Training steps as one compiled call on TensorFlow: a `tf.function` that XLA compiles whole."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.layers import unrolled
+from keras_impl.layers import layers, unrolled
 from shared.fibonacci import Data
 
 
@@ -51,7 +52,7 @@ class Steps:
             if self.many:
                 return self._vectorized(gradient_of_one, x, y)
             values = [variable.value for variable in variables]
-            with tf.GradientTape() as tape:
+            with tf.GradientTape() as tape, self._without_cudnn():
                 value = loss(y, model(x, training=True)) + sum(model.losses)
             return value, tape.gradient(value, values)
 
@@ -73,6 +74,19 @@ class Steps:
     def load(self) -> None:
         """Start from what the variables are: here their own values are worked on."""
         self._total = self._nothing
+
+    @contextlib.contextmanager
+    def _without_cudnn(self) -> Iterator[None]:
+        """On a GPU Keras's LSTM and GRU call a kernel of cuDNN's, which XLA cannot take."""
+        found = [layer.module for layer in layers(self.model)]
+        before = [(module, module.use_cudnn) for module in found if hasattr(module, "use_cudnn")]
+        for module, _ in before:
+            module.use_cudnn = False
+        try:
+            yield
+        finally:
+            for module, value in before:
+                module.use_cudnn = value
 
     def _vectorized(self, function: Any, *arguments: Any) -> Any:
         """The function of one start's values, for all starts; gradients as the variables are."""

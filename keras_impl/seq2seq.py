@@ -1,0 +1,137 @@
+"""An encoder, and a decoder that asks it, in Keras 3. Mirror: torch_impl/seq2seq.py."""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from keras_impl.attention import AdditiveAttention, last
+from keras_impl.rnn import SimpleRNN, SimpleRNNCell
+from keras_impl.runtime import floatx
+from shared.config import check_activation
+from shared.fibonacci import Data
+
+
+@keras.saving.register_keras_serializable(package="attention_twins")
+class EncoderDecoder(keras.Model):
+    """The next K numbers, one after the other.
+
+        h_1 … h_T = states of the encoder;  s_0 = h_T;  y_0 = the last number of the row
+        context_k = attention over h_1 … h_T, asked by s_{k−1}
+        s_k       = activation([y_{k−1}, context_k] · kernel + s_{k−1} · recurrent_kernel + bias)
+        y_k       = activation(s_k · dense kernel + dense bias)
+
+    Args:
+        time_steps: T.
+        features: F; PyTorch only, Keras reads it from the first input.
+        units: H.
+        horizon: K.
+        activation: of the recurrent layers (tanh, relu) and of the dense layer.
+        attention: have the context; without it the decoder knows the encoder's last state only.
+        unroll: write the encoder's recurrence out as a loop over time.
+        second_bias: PyTorch only: train its second recurrent biases too.
+        dtype: floating-point type of the weights.
+
+    Shape:
+        x (B, T, F) → (B, K). x (B, T + K − 1, F) holds the numbers that follow as the first feature
+        of its last steps: then each step of the decoder is told the right number before its own
+        (teacher forcing), and not the one that was predicted. mask (B, T), bool: the encoder's.
+
+    References:
+        Bahdanau, Cho & Bengio 2015 (arXiv 1409.0473). Teacher forcing: Williams & Zipser 1989.
+    """
+
+    def __init__(
+        self,
+        time_steps: int,
+        units: int,
+        horizon: int,
+        activation: tuple[str, str] = ("tanh", "tanh"),
+        attention: bool = False,
+        unroll: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        recurrent, dense = activation
+        named = {"activation": recurrent, "dtype": self.dtype}
+        self.time_steps, self.units, self.horizon = time_steps, units, horizon
+        self.encoder = SimpleRNN(
+            units, return_sequences=True, unroll=unroll, name="encoder", **named
+        )
+        if attention:
+            self.attention = AdditiveAttention(dtype=self.dtype, name="attention")
+        self.decoder = SimpleRNNCell(units, name="decoder", **named)
+        self.dense = layers.Dense(1, activation=dense, dtype=self.dtype, name="dense")
+        self.attends = attention
+        self.settings = {"activation": activation, "attention": attention, "unroll": unroll}
+
+    def build(self, input_shape):
+        batch, _, features = input_shape
+        self.encoder.build((batch, self.time_steps, features))
+        if self.attends:
+            self.attention.build((batch, self.time_steps, self.units))
+        self.decoder.build((batch, 1 + self.units * self.attends))
+        self.dense.build((batch, self.units))
+        self.built = True
+
+    def decode(self, x: Any, mask: Any = None) -> tuple[Any, list[Any]]:
+        """The numbers (B, K), and alpha (B, T) for each of them, if there is attention."""
+        T = self.time_steps
+        told, x = x[:, T:, :1], x[:, :T]
+        mask = None if mask is None else mask[:, :T]
+        h = self.encoder(x, mask=mask)  # (B, T, H)
+        state, number = h[:, -1], last(x[..., :1], mask)  # (B, H), (B, 1)
+        outputs, alphas = [], []
+        for k in range(self.horizon):
+            given = number
+            if self.attends:
+                context, alpha = self.attention.attend(h, mask, state)
+                given = ops.concatenate([number, context], axis=-1)  # (B, 1 + H)
+                alphas.append(alpha)
+            state, _ = self.decoder(given, [state])
+            outputs.append(self.dense(state))  # (B, 1)
+            number = told[:, k] if k < told.shape[1] else outputs[-1]
+        return ops.concatenate(outputs, axis=-1), alphas
+
+    def call(self, x: Any, mask: Any = None, training: Any = None) -> Any:
+        """The numbers; shapes as above."""
+        return self.decode(x, mask)[0]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], self.horizon
+
+    def get_config(self):
+        sizes = {"time_steps": self.time_steps, "units": self.units, "horizon": self.horizon}
+        return super().get_config() | sizes | self.settings
+
+
+def create_encoder_decoder(
+    hidden_units,
+    dense_units,
+    input_shape,
+    activation,
+    *,
+    attention=False,
+    unroll=False,
+    dtype=None,
+) -> EncoderDecoder:
+    """A recurrent encoder, and a decoder that gives one number after the other.
+
+    Args, Raises: as `create_rnn`; further
+        dense_units: numbers to predict (K).
+        attention: let the decoder ask the encoder's states at each step.
+
+    Shape:
+        (B, T, F) → (B, K).
+    """
+    pair, (time_steps, _) = check_activation(activation), input_shape
+    with floatx(dtype):
+        options: Any = {"attention": attention, "unroll": unroll, "dtype": dtype}
+        model = EncoderDecoder(time_steps, hidden_units, dense_units, pair, **options)
+        model.build((None, *input_shape))
+        return model
+
+
+def taught(model: Any, data: Data) -> Data:
+    """The rows as a network is trained on them: a decoder is told the numbers that follow."""
+    return data.followed() if isinstance(model, EncoderDecoder) else data
