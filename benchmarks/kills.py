@@ -18,11 +18,11 @@ from benchmarks.places import alone, expected, moved, received, rmsprop_on_paper
 from benchmarks.proof import (
     arrivals,
     close_record,
-    grown,
     is_derived,
     larger,
     open_record,
     own_float32_errors,
+    stepped,
 )
 from benchmarks.scores import screen
 from benchmarks.verdict import Verdict, from_float32, from_rounding
@@ -115,7 +115,7 @@ def limits(folder: Path, case: Case) -> dict[Any, float]:
     ours, theirs = (
         own_float32_errors(folder / name, case.title, "tensorflow") for name in ("torch", KERAS)
     )
-    return larger(rounding, grown(from_float32(larger(ours, theirs), case.dtype)))
+    return larger(rounding, stepped(from_float32(larger(ours, theirs), case.dtype)))
 
 
 def show(kills: list[dict[str, Any]]) -> None:

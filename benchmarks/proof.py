@@ -33,8 +33,8 @@ from shared.config import TUTORIAL_MODELS, WITH_VARIANTS, InputError
 from shared.parity import FASTER_RUNGS
 from shared.results import environment, write_json
 
-GROWS = ("trajectory", "hand-off", *FASTER_RUNGS)
-"""Rungs on which rounding has grown over many steps."""
+STEPPED = ("step", "trajectory", "hand-off", *FASTER_RUNGS)
+"""Rungs on which an optimizer has stepped."""
 
 
 def prove(
@@ -131,9 +131,10 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
 
     A gradient that is a sum which cancels has a gate derived from what a rounding does to it.
     Variants of our networks, networks other than the tutorial's two, and other people's, have gates
-    derived from their own float32 errors as well, ours only for what Adam has made of a step or of
-    many: it makes much of the rounding of gradients as small as its ε, and where all scores move
-    alike, steps of rounding alone. Other people's models have no definition.
+    derived from their own float32 errors as well, ours only once an optimizer has stepped: its
+    state is as large as the gradients are, and Adam makes much of the rounding of gradients as
+    small as its ε, and where all scores move alike, steps of rounding alone. Other people's models
+    have no definition.
     """
     verdict, folder = Verdict(), ascent.folder
     backends = [plan.backend for name, plan in ascent.plans.items() if name != "torch"]
@@ -168,7 +169,7 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                 places = [Place(rung, case.steps) for rung in FASTER_RUNGS]
                 if name not in ascent.finished:
                     (found, should), places = common(found, should), []
-                least = grown(from_float32(all_own, case.dtype)) if is_derived(case) else None
+                least = stepped(from_float32(all_own, case.dtype)) if is_derived(case) else None
                 verdict.add(pair | {"against": "its fit"}, found, should, {}, least, places)
             if name == "torch":
                 if case.faster and tutorial and name in ascent.finished:
@@ -178,7 +179,7 @@ def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
                 worst, least = own[name], rounding
                 if not tutorial:
                     both = larger(own[name], own["torch"])
-                    wide = grown(from_float32(all_own, case.dtype)) if ours else None
+                    wide = stepped(from_float32(all_own, case.dtype)) if ours else None
                     least = larger(rounding, wide or from_float32(both, case.dtype))
                     worst = worst if ours else both
                 desired = rmsprop_on_paper(alone(torch, followed))
@@ -258,14 +259,9 @@ def is_derived(case: Any) -> bool:
     return case.variant != "tutorial" or case.model not in TUTORIAL_MODELS
 
 
-def grown(limits: dict[Any, float]) -> dict[Any, float]:
-    """Those of places where rounding has grown: in Adam's step, or over many steps."""
-    return {
-        (place, name): limit
-        for (place, name), limit in limits.items()
-        if place.rung in GROWS
-        or (place.note in ("adam", "adamw") and not name.startswith(("m/", "v/")))
-    }
+def stepped(limits: dict[Any, float]) -> dict[Any, float]:
+    """Those of places where an optimizer has stepped."""
+    return {key: limit for key, limit in limits.items() if key[0].rung in STEPPED}
 
 
 def only(actual: Traces, desired: Traces) -> Traces:

@@ -12,6 +12,7 @@ from benchmarks.documents.certificates import CHECK, smallest, widest
 from benchmarks.documents.findings import FOLDER, STUDIES
 from benchmarks.documents.sources import code_lines
 from benchmarks.documents.speed import BEFORE, BENCH, FULL, LEDGER, again_block
+from benchmarks.mutants import MUTANTS
 from benchmarks.readme import filled_documents
 from benchmarks.stopwatch.checking import verify
 from benchmarks.stopwatch.costs import failures, lines_of
@@ -139,3 +140,4 @@ def test_certificates_are_whole_and_of_a_commit():
     }
     assert {case["variant"] for case in variants["cases"]} == {*VARIANTS}
     assert widest(variants) < smallest(mutants) / 100
+    assert {kill["mutant"] for kill in mutants["kills"]} == {"", *MUTANTS}
