@@ -222,7 +222,7 @@ class Session:
         self.record["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
         if self.record["fits"]:
             record = finite(self.record)
-            show(record, self.out, Console(width=max(80, Console().width)))
+            show(record, self.out, Console(width=max(100, Console().width)))
             try:
                 save_figures(record, self.out)
             except OSError as error:

@@ -89,17 +89,15 @@ def first_of(record: dict[str, Any]) -> str:
     return f", the first of {horizon}" if horizon > 1 else ""
 
 
-def prediction_rows(record: dict[str, Any], count: int = 5) -> tuple[list[str], Rows]:
-    """The largest test numbers and one of middling size, as each network predicts them."""
+def prediction_rows(record: dict[str, Any], count: int = 4) -> tuple[list[str], Rows]:
+    """The largest test numbers and one of middling size as columns, predictions as rows."""
     true = record["test_numbers"]
     largest = sorted(range(len(true)), key=true.__getitem__, reverse=True)
     shown = [*largest[: count - 1], largest[len(largest) // 2]]
-    columns = ["true number"] + [
-        f"{FRAMEWORKS[fit['twin']]}\n{fit['model']}" for fit in record["fits"]
-    ]
+    columns = ["network", "framework", *(number(true[i]) for i in shown)]
     return columns, [
-        [f"{true[row]:.6g}", *(number(fit["test_numbers"][row]) for fit in record["fits"])]
-        for row in shown
+        [fit["model"], FRAMEWORKS[fit["twin"]], *(number(fit["test_numbers"][i]) for i in shown)]
+        for fit in record["fits"]
     ]
 
 
@@ -139,7 +137,7 @@ def show(record: dict[str, Any], out: Path, console: Console) -> None:
     """Print the tables, the sentence and where everything is kept."""
     console.print("Errors, and seconds to train")
     console.print(_table(RESULT_COLUMNS, list(result_rows(record))))
-    console.print(f"\nTest numbers, as predicted{first_of(record)}")
+    console.print(f"\nTest numbers (in the head), as predicted{first_of(record)}")
     console.print(_table(*prediction_rows(record)))
     console.print()
     for line in (

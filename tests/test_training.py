@@ -1,6 +1,7 @@
 """Training, in both twins: the same steps, the same losses, the same weights."""
 
 import functools
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -12,7 +13,8 @@ import torch_impl
 from shared import reference
 from shared.config import MODELS, TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order, load_fibonacci
-from shared.weights import random_weights
+from shared.tasks import load_data
+from shared.weights import initial_weights, random_weights
 from torch_impl.optimizer import follow_keras
 
 BACKEND = keras.backend.backend()
@@ -85,6 +87,31 @@ def test_hundreds_of_steps_are_equal(model, batch_size, dtype):
     assert keras_result.loss[-1] < keras_result.loss[0]
     for result in (keras_result, torch_result):
         assert {array.dtype.name for array in result.weights.values()} == {dtype}
+
+
+def test_subnormal_numbers_part_float32_trainings():
+    """TensorFlow and XLA take them for 0; Adam makes much of gradients far below its ε."""
+    order = batch_order(824, 1, 0)[0, :24]
+
+    def apart(dtype, smallest):
+        data = load_data(DataConfig(horizon=3, dtype=dtype))
+        x, y = (
+            np.where(array < smallest, 0, array).astype(dtype)
+            for array in (data.train_x[order], data.train_y[order])
+        )
+        data = replace(data, train_x=x, train_y=y)
+        config = ModelConfig(dense_units=3, dtype=dtype)
+        results = []
+        for twin in (keras_impl, torch_impl):
+            model = twin.create_model(config)
+            twin.set_weights(model, initial_weights(config, 0))
+            train = TrainConfig(epochs=1, keras_backend=BACKEND)
+            results.append(twin.fit(model, data, train, order=np.arange(24)[np.newaxis]))
+        return furthest(*results)
+
+    assert apart("float32", 0) < 1e-6 if BACKEND == "torch" else apart("float32", 0) > 1e-4
+    assert apart("float32", 1e-30) < 1e-6
+    assert apart("float64", 0) < 1e-14
 
 
 def test_loss_of_an_epoch_weighs_batches_by_their_rows(twin):
