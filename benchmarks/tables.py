@@ -137,7 +137,7 @@ def show(record: dict[str, Any], out: Path, console: Console) -> None:
     """Print the tables, the sentence and where everything is kept."""
     console.print("Errors, and seconds to train")
     console.print(_table(RESULT_COLUMNS, list(result_rows(record))))
-    console.print(f"\nTest numbers (in the head), as predicted{first_of(record)}")
+    console.print(f"\nTest numbers, as predicted{first_of(record)}; the true ones are in the head")
     console.print(_table(*prediction_rows(record)))
     console.print()
     for line in (
