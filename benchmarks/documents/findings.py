@@ -4,6 +4,7 @@ from pathlib import Path
 
 from benchmarks.sheets import Table, as_markdown
 from benchmarks.studies.arms import Arm
+from benchmarks.studies.comparisons import best_rate, of, rivals, verdict
 from benchmarks.studies.records import Study, read
 from benchmarks.studies.summary import (
     equivalence,
@@ -14,14 +15,10 @@ from benchmarks.studies.summary import (
 )
 from benchmarks.studies.tables import (
     answer,
-    best_rate,
     ceiling,
     notes,
-    of,
     percent,
-    rivals,
     tables,
-    verdict,
 )
 from shared.baselines import baselines
 from shared.config import MODELS

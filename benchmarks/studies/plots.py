@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 
 from benchmarks.figures import panels, save_figure
 from benchmarks.studies.arms import label
+from benchmarks.studies.comparisons import best_rate, of
 from benchmarks.studies.records import Study
 from benchmarks.studies.summary import quantiles
-from benchmarks.studies.tables import RATE, as_tutorial, best_rate, of
+from benchmarks.studies.tables import RATE, as_tutorial
 from benchmarks.tables import TUTORIAL
 from shared.baselines import baselines
 from shared.config import DECODERS, MODELS
