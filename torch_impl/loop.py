@@ -15,9 +15,6 @@ from torch_impl.optimizer import MOMENTS, create_optimizer, step_table, update
 from torch_impl.seq2seq import taught
 from torch_impl.training import LOSSES
 
-SMALL = 4096
-"""Multiplications up to which a matrix product is written out instead of calling a library."""
-
 
 class Loop:
     """Training steps of a network, or of many starts of it at once, as one compiled call.
@@ -196,7 +193,8 @@ def check_compiler() -> None:
 def compiled(step: Any) -> Any:
     """A function (begin, end, given, state) → state, a loop over `step` compiled to C++."""
     from torch._higher_order_ops import while_loop
-    from torch._inductor import config as inductor_config
+
+    from torch_impl.inductor import inductor  # only now: it takes a second
 
     def run(begin: Any, end: Any, given: Any, state: Any) -> Any:
         def unfinished(k: Any, *state: Any) -> Any:
@@ -210,41 +208,11 @@ def compiled(step: Any) -> Any:
     run = torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
 
     def call(begin: int, end: int, given: Any, state: Any) -> Any:
-        with (
-            # nn.RNN is not run, but Dynamo is to look past it at its parameters.
-            torch._dynamo.config.patch(recompile_limit=10_000, allow_rnn=True),
-            inductor_config.patch(cpp_wrapper=True),
-        ):
+        # nn.RNN is not run, but Dynamo is to look past it at its parameters.
+        with torch._dynamo.config.patch(recompile_limit=10_000, allow_rnn=True):
             return run(torch.tensor(begin), torch.tensor(end), given, state)
 
     return call
-
-
-def inductor(graph: Any, inputs: Any) -> Any:
-    """PyTorch's compiler; small matrix products are written out, as a call costs more than they."""
-    from torch._inductor.compile_fx import compile_fx
-    from torch._inductor.decomposition import select_decomp_table
-
-    table = select_decomp_table()
-    aten: Any = torch.ops.aten
-
-    def mm(a: Any, b: Any) -> Any:
-        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
-            return table[aten.mm.default](a, b)
-        return (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
-
-    def addmm(bias: Any, a: Any, b: Any) -> Any:
-        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
-            return table[aten.addmm.default](bias, a, b)
-        return bias + (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
-
-    def bmm(a: Any, b: Any) -> Any:
-        if a.shape[1] * b.shape[1] * b.shape[2] > SMALL:
-            return table[aten.bmm.default](a, b)
-        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
-
-    written = {aten.mm.default: mm, aten.addmm.default: addmm, aten.bmm.default: bmm}
-    return compile_fx(graph, inputs, decompositions={**table, **written})
 
 
 class Replay:

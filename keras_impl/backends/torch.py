@@ -11,19 +11,14 @@ import keras
 import numpy as np
 import torch
 from torch._higher_order_ops import while_loop
-from torch._inductor import config as inductor_config
-from torch._inductor.compile_fx import compile_fx
 from torch._inductor.cpp_builder import get_cpp_compiler
-from torch._inductor.decomposition import select_decomp_table
 from torch._inductor.exc import InvalidCxxCompiler
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from keras_impl.inductor import inductor
 from keras_impl.layers import unrolled
 from shared.config import InputError
 from shared.fibonacci import Data
-
-SMALL = 4096
-"""Multiplications up to which a matrix product is written out instead of calling a library."""
 
 
 class Steps:
@@ -93,11 +88,8 @@ class Steps:
         From 0 to 0 only compiles.
         """
         order = torch.tensor(rows, device=self._x.device)
-        with (
-            torch.no_grad(),
-            torch._dynamo.config.patch(recompile_limit=10_000),  # of networks in one process
-            inductor_config.patch(cpp_wrapper=True),
-        ):
+        # Of many networks in one process.
+        with torch.no_grad(), torch._dynamo.config.patch(recompile_limit=10_000):
             if rows.shape not in self._compiled:
                 self._compiled[rows.shape] = self._compile(order)
             run = self._compiled[rows.shape]
@@ -153,27 +145,3 @@ def check_compiler() -> None:
         raise InputError(
             "torch.compile needs a C++ compiler, g++ or clang++; found none"
         ) from error
-
-
-def inductor(graph: Any, inputs: Any) -> Any:
-    """PyTorch's compiler; small matrix products are written out, as a call costs more than they."""
-    table = select_decomp_table()
-    aten: Any = torch.ops.aten
-
-    def mm(a: Any, b: Any) -> Any:
-        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
-            return table[aten.mm.default](a, b)
-        return (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
-
-    def addmm(bias: Any, a: Any, b: Any) -> Any:
-        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
-            return table[aten.addmm.default](bias, a, b)
-        return bias + (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
-
-    def bmm(a: Any, b: Any) -> Any:
-        if a.shape[1] * b.shape[1] * b.shape[2] > SMALL:
-            return table[aten.bmm.default](a, b)
-        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
-
-    written = {aten.mm.default: mm, aten.addmm.default: addmm, aten.bmm.default: bmm}
-    return compile_fx(graph, inputs, decompositions={**table, **written})

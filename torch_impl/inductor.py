@@ -1,0 +1,84 @@
+"""PyTorch's compiler, for loops of small steps. Mirror: keras_impl/inductor.py, the same text."""
+
+import dataclasses
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch._inductor.codegen.common import device_codegens, init_backend_registration
+from torch._inductor.codegen.cpp_wrapper_cpu import CppWrapperCpu
+from torch._inductor.codegen.cpp_wrapper_cpu_array_ref import (
+    MAX_STACK_ALLOCATION_SIZE,
+    CppWrapperCpuArrayRef,
+)
+from torch._inductor.codegen.wrapper import AllocateLine
+from torch._inductor.compile_fx import compile_fx
+from torch._inductor.decomposition import select_decomp_table
+
+SMALL = 4096
+"""Multiplications up to which a matrix product is written out instead of calling a library."""
+
+
+class StackWrapper(CppWrapperCpuArrayRef):
+    """Writes the C++ around the kernels, with a loop's small values in arrays on the stack.
+
+    Inductor would allocate each of them anew in every step, which costs more than the arithmetic.
+    Its own arrays on the stack do not compile with a loop: what a step hands on must outlive it.
+    """
+
+    @staticmethod
+    def create(*_: Any) -> Any:
+        """One of these, as Inductor asks for it."""
+        return StackWrapper()
+
+    def can_stack_allocate_buffer(self, buffer: Any) -> bool:
+        """Whether it is small, and nothing needs it after the step."""
+        return not self._handed_on(buffer) and super().can_stack_allocate_buffer(buffer)
+
+    def memory_plan_reuse(self) -> None:
+        """Plan as on the heap, where loops are known; all goes there if it is much."""
+        CppWrapperCpu.memory_plan_reuse(self)
+        nodes = [line.node for line in self.lines if isinstance(line, AllocateLine)]
+        size = sum(int(node.get_numel()) * node.get_dtype().itemsize for node in nodes)
+        self.allow_stack_allocation &= size <= MAX_STACK_ALLOCATION_SIZE
+
+    def make_buffer_reuse(self, old: Any, new: Any, delete_old: bool) -> str:
+        """What is handed on does not take the place of what is on the stack."""
+        if old.get_name() in self.stack_allocated_buffers and self._handed_on(new):
+            return self.make_buffer_allocation(new)
+        return super().make_buffer_reuse(old, new, delete_old)
+
+    def _handed_on(self, buffer: Any) -> bool:
+        return buffer.get_name() in self.get_codegened_graph().get_output_names()
+
+
+def inductor(graph: Any, inputs: Any) -> Any:
+    """PyTorch's compiler to C++; small matrix products are written out, small values not allocated.
+
+    A call costs more than such a product, an allocation more than such a value.
+    """
+    table = select_decomp_table()
+    aten: Any = torch.ops.aten
+
+    def mm(a: Any, b: Any) -> Any:
+        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
+            return table[aten.mm.default](a, b)
+        return (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
+
+    def addmm(bias: Any, a: Any, b: Any) -> Any:
+        if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
+            return table[aten.addmm.default](bias, a, b)
+        return bias + (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
+
+    def bmm(a: Any, b: Any) -> Any:
+        if a.shape[1] * b.shape[1] * b.shape[2] > SMALL:
+            return table[aten.bmm.default](a, b)
+        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
+
+    written = {aten.mm.default: mm, aten.addmm.default: addmm, aten.bmm.default: bmm}
+    init_backend_registration()
+    ours = dataclasses.replace(device_codegens["cpu"], cpp_wrapper_codegen=StackWrapper)
+    options = {"cpp_wrapper": True, "aot_inductor.allow_stack_allocation": True}
+    with patch.dict(device_codegens, cpu=ours):  # for this compilation only
+        decompositions = {**table, **written}
+        return compile_fx(graph, inputs, decompositions=decompositions, config_patches=options)
