@@ -33,12 +33,17 @@ readme: $(READY)  ## train anew what the README shows, and write it into the REA
 	mv results/run-readme-float64 results/tutorial-float64
 	$(BIN)/python -m benchmarks.readme
 
-proof: $(READY)  ## climb the whole ladder anew, and write it into the documents
-	rm -rf results/run-proof && mkdir -p results/run-proof results/check
+FAMILY := lstm lstm_with_attention gru gru_with_attention conv conv_with_attention \
+	encoder_decoder encoder_decoder_with_attention
+
+proof: $(READY)  ## climb the whole ladder anew, hours, and write it into the documents
+	rm -rf results/run-proof && mkdir -p results/run-proof/family
 	$(BIN)/twins check --full --json results/run-proof/full.json --figure results/run-proof/growth.png
 	$(BIN)/twins check --mutants --json results/run-proof/mutants.json
 	$(BIN)/twins check --model rnn_with_attention --variant all --json results/run-proof/variants.json
-	mv results/run-proof/* results/check/ && rmdir results/run-proof
+	for model in $(FAMILY); do \
+		$(BIN)/twins check --full --model $$model --json results/run-proof/family/$$model.json || exit 1; done
+	rm -rf results/check && mv results/run-proof results/check
 	$(BIN)/python -m benchmarks.readme
 
 bench: $(READY)  ## measure anew what each way to train costs (leave the machine alone)

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.documents import ROOT, findings
-from benchmarks.documents.certificates import CHECK, effects_block, kills_block, proof_block
+from benchmarks.documents.certificates import (
+    CHECK,
+    FAMILY,
+    effects_block,
+    family_block,
+    kills_block,
+    proof_block,
+)
 from benchmarks.documents.outcomes import FOLDERS, results_block
 from benchmarks.documents.sources import layer_block, lines_block
 from benchmarks.documents.speed import (
@@ -29,6 +36,7 @@ from benchmarks.stopwatch.records import read
 from benchmarks.stopwatch.views import save
 from benchmarks.studies.records import read as read_study
 from benchmarks.studies.tables import save as save_study
+from shared.config import MODELS
 
 
 def filled_documents() -> dict[Path, str]:
@@ -41,11 +49,17 @@ def filled_documents() -> dict[Path, str]:
     full, mutants, variants = (
         load(f"{CHECK}/{name}.json") for name in ("full", "mutants", "variants")
     )
+    family = {
+        model: load(f"{FAMILY}/{model}.json")
+        for model in MODELS
+        if (ROOT / FAMILY / f"{model}.json").exists()
+    }
     bench = read(ROOT / BENCH)
     blocks = {
         "README.md": {
             "results": results_block(single, double),
             "proof": proof_block(full, mutants, variants),
+            "family": family_block(family),
             "speed": short_speed_block(bench),
             "layer": layer_block(),
         },

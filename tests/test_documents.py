@@ -8,7 +8,7 @@ import pytest
 from synthetic import FAST, OTHER, PLAIN, record_of
 
 from benchmarks.check import TUTORIAL_STEPS
-from benchmarks.documents.certificates import CHECK, smallest, widest
+from benchmarks.documents.certificates import CHECK, FAMILY, smallest, widest
 from benchmarks.documents.findings import FOLDER, STUDIES
 from benchmarks.documents.sources import code_lines
 from benchmarks.documents.speed import BEFORE, BENCH, FULL, LEDGER, again_block
@@ -141,3 +141,23 @@ def test_certificates_are_whole_and_of_a_commit():
     assert {case["variant"] for case in variants["cases"]} == {*VARIANTS}
     assert widest(variants) < smallest(mutants) / 100
     assert {kill["mutant"] for kill in mutants["kills"]} == {"", *MUTANTS}
+
+
+FAMILY_RECORDS = sorted((ROOT / FAMILY).glob("*.json"))
+
+
+def test_certificates_of_the_family_are_there():
+    assert FAMILY_RECORDS
+
+
+@pytest.mark.parametrize("path", FAMILY_RECORDS, ids=lambda path: path.stem)
+def test_certificates_of_the_family_are_whole_and_of_a_commit(path):
+    record, mutants = (json.loads(p.read_text()) for p in (path, ROOT / CHECK / "mutants.json"))
+    assert record["ok"] and record["status"] == "complete" and not record["failures"]
+    assert record["environment"]["commit"] and "dirty" not in record["environment"]["commit"]
+    cases = {(case["model"], case["dtype"], case["steps"]) for case in record["cases"]}
+    assert cases == {(path.stem, dtype, TUTORIAL_STEPS) for dtype in ("float64", "float32")}
+    twins = {"Keras/tensorflow", "Keras/jax", "Keras/torch", "PyTorch"}
+    assert {row["twin"] for row in record["rows"]} == twins
+    assert all(row["ok"] for row in record["rows"])
+    assert widest(record) < smallest(mutants) / 100

@@ -5,8 +5,12 @@ from typing import Any
 from benchmarks import kills
 from benchmarks.scores import scores, sentence
 from benchmarks.sheets import Table, as_markdown
+from shared.config import MODELS, TUTORIAL_MODELS
 
 CHECK = "results/check"
+
+FAMILY = f"{CHECK}/family"
+"""Certificates of the other networks, a file each."""
 
 
 def proof_block(full: dict[str, Any], mutants: dict[str, Any], variants: dict[str, Any]) -> str:
@@ -42,6 +46,37 @@ def variants_sentence(variants: dict[str, Any], mutants: dict[str, Any]) -> str:
         f"on the rung that sees it first, is {smallest(mutants):.1e}. Certificate: "
         f"[{CHECK}/variants.json]({CHECK}/variants.json)."
     )
+
+
+def family_block(certificates: dict[str, dict[str, Any]]) -> str:
+    """How the other networks climb, a line each, and which have not yet."""
+    lines = []
+    for model, record in certificates.items():
+        gated = [row["ok"] for row in record["rows"] if row["gate"] is not None]
+        line = [f"[{model}]({FAMILY}/{model}.json)", f"{sum(gated):,} of {len(gated):,}"]
+        for dtype in ("float64", "float32"):
+            last = [
+                row
+                for row in record["rows"]
+                if (row["rung"], row["dtype"]) == ("trajectory", dtype)
+                and row["step"] == record["cases"][0]["steps"]
+            ]
+            largest = max(row["max_abs"] for row in last)
+            line += [f"{largest:.1e}", f"{max(row['gate'] for row in last):.1e}"]
+        lines.append(line)
+    columns = ("network", "within their gates", "float64", "gate", "float32", "gate")
+    record = next(iter(certificates.values()))
+    left = [model for model in MODELS if model not in (*TUTORIAL_MODELS, *certificates)]
+    parts = [
+        f"The other networks, to {record['cases'][0]['steps']:,} steps: how many comparisons held, "
+        "and the largest difference of any weight from PyTorch after the last step, of all "
+        "backends, with the widest gate:",
+        as_markdown(Table("", columns, lines, left=1)),
+        f"Conditions: {conditions(record)}.",
+    ]
+    if left:
+        parts.append(f"So far only shorter, in the tests: {', '.join(left)}.")
+    return "\n\n".join(parts)
 
 
 def widest(record: dict[str, Any]) -> float:
