@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: run test lint types format readme proof bench studies clean
+.PHONY: run test lint types format readme proof bench family studies clean
 
 run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
@@ -50,6 +50,12 @@ bench: $(READY)  ## measure anew what each way to train costs (leave the machine
 	rm -rf results/run-bench
 	$(BIN)/twins bench --out results/run-bench
 	rm -rf results/bench/cpu && mkdir -p results/bench && mv results/run-bench results/bench/cpu
+	$(BIN)/python -m benchmarks.readme
+
+family: $(READY)  ## measure anew what the other networks cost, two hours (leave the machine alone)
+	rm -rf results/run-family
+	$(BIN)/twins bench --family --out results/run-family
+	rm -rf results/bench/family && mkdir -p results/bench && mv results/run-family results/bench/family
 	$(BIN)/python -m benchmarks.readme
 
 ONE := --twins Keras/jax --setups twin

@@ -26,8 +26,10 @@ from benchmarks.documents.speed import (
     BENCH,
     FULL,
     LEDGER,
+    NETWORKS,
     again_block,
     ledger_block,
+    networks_block,
     scaling_block,
     short_speed_block,
     speed_block,
@@ -68,6 +70,7 @@ def filled_documents() -> dict[Path, str]:
         "docs/speed.md": {
             "speed": speed_block(bench),
             "again": again_block(bench, read(ROOT / BEFORE)),
+            "networks": networks_block(read(ROOT / NETWORKS)),
             "ledger": ledger_block(read(ROOT / LEDGER)),
             "scaling": scaling_block(read(ROOT / FULL)),
             "lines": lines_block(),
@@ -94,7 +97,7 @@ def fill(text: str, blocks: dict[str, str], document: str) -> str:
 
 
 if __name__ == "__main__":
-    for folder in (BENCH, BEFORE, LEDGER, FULL):
+    for folder in (BENCH, BEFORE, NETWORKS, LEDGER, FULL):
         save(read(ROOT / folder))
     for name in findings.STUDIES:
         save_study(read_study(ROOT / findings.FOLDER / name), findings.MARGIN)

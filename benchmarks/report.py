@@ -13,8 +13,8 @@ class Report:
     """Make one HTML file of the records that there are. It needs no network and no server."""
 
     results: Path = Path("results")
-    """Folder to look for records in. Of each kind the latest is shown; but the default benchmark,
-    a study of several set-ups and the longest certificate come first."""
+    """Folder to look for records in. Of each kind the latest is shown; but a study of several
+    set-ups comes first, and of each network the longest certificate counts."""
 
     out: Path = Path("report.html")
     """File to write."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks.figures import panels
 from benchmarks.places import Place
+from benchmarks.sheets import Table as Sheet
 from benchmarks.verdict import Verdict
 from shared.config import InputError
 from shared.parity import FASTER_RUNGS, RUNGS, Divergence, gate
@@ -82,6 +83,24 @@ def scores(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         ]
         lines.append([name, *cells])
     return columns, lines
+
+
+def overview(certificates: dict[str, dict[str, Any]]) -> Sheet:
+    """A line for each certificate: what held, and by how much the weights differ at the end."""
+    lines = []
+    for name, record in certificates.items():
+        gated = [row for row in record["rows"] if row["gate"] is not None]
+        steps = max(case["steps"] for case in record["cases"])
+        held = sum(row["ok"] for row in gated)
+        line = [name, f"{steps:,}", f"{held:,} of {len(gated):,}"]
+        for dtype in ("float64", "float32"):
+            end = "trajectory", steps, dtype
+            last = [row for row in gated if (row["rung"], row["step"], row["dtype"]) == end]
+            largest = [max(row[key] for row in last) for key in ("max_abs", "gate") if last]
+            line += map(number, largest) if last else ["", ""]
+        lines.append(line)
+    columns = ("network", "steps", "within their gates", "float64", "gate", "float32", "gate")
+    return Sheet("Other networks", columns, lines, left=1)
 
 
 def all_ok(rows: list[dict[str, Any]]) -> bool:

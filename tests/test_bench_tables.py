@@ -11,9 +11,10 @@ from synthetic import FAST, FLOOR, OTHER, PLAIN, line_of, record_of
 
 from benchmarks.stopwatch import laws, plots, views
 from benchmarks.stopwatch.cells import Cell
+from benchmarks.stopwatch.comparisons import networks_table
 from benchmarks.stopwatch.costs import failures, ratios
 from benchmarks.stopwatch.intervals import interval
-from benchmarks.stopwatch.tables import tables
+from benchmarks.stopwatch.tables import kept, tables
 
 BUSY = {"load": 3.0, "others": 0.9, "steal": 0.0, "mhz": 2000, "busy": "others used 0.90 cores"}
 
@@ -40,6 +41,40 @@ def test_costs_and_what_follows_from_them(tmp_path):
     # tiers in order, and within a tier the fastest first
     shown = [(x["tier"], x["twin"]) for x in found(record, "Cost of a training step")]
     assert shown == [("A", "Keras/jax"), ("A", "PyTorch"), ("C", "PyTorch"), ("E", "scalar loop")]
+
+
+def test_networks_stand_line_by_line(tmp_path):
+    """What they share is in the title; what is theirs alone in the line."""
+    decoder = replace(PLAIN, model="encoder_decoder", horizon=3)
+    quick = replace(decoder, way="fit_many", starts=100)
+    costs = {decoder: [300.0] * 5, PLAIN: [100.0] * 5, FAST: [10.0] * 5, quick: [3.0] * 5}
+    [table] = kept([networks_table(record_of(tmp_path / "several", costs))])
+    common = "2 units, batch size 1, 20 time steps, float32, cpu, 1 thread"
+    assert table.title == f"Network by network: {common}"
+    one, other = table.lines
+    assert one == ["encoder_decoder, 3 numbers ahead", "PyTorch", "300 [300, 300]"] + [
+        *["", ""],
+        *["3 [3, 3]", "100 [100, 100]"],
+    ]
+    assert other == ["rnn_with_attention", "PyTorch", "100 [100, 100]"] + [
+        *["10 [10, 10]", "10 [10, 10]"],
+        *["", ""],
+    ]
+    alone = record_of(tmp_path / "one", {PLAIN: [100.0] * 5, OTHER: [50.0] * 5})
+    assert not kept([networks_table(alone)])
+
+
+def test_every_network_has_its_panel(tmp_path):
+    models = ["lstm", "gru", "conv"]
+    cells = [replace(cell, model=model) for model in models for cell in (PLAIN, FAST, OTHER)]
+    record = record_of(tmp_path / "r", {cell: [100.0 + i] * 5 for i, cell in enumerate(cells)})
+    drawn = plots.figures(record)
+    assert [*drawn] == ["steps", "break_even"] and drawn.keys() <= plots.ALTS.keys()
+    shown = [axes for axes in drawn["steps"].axes if axes.axison]
+    assert [axes.get_title().split(",")[0] for axes in shown] == models
+    assert all(len(axes.get_yticks()) == 3 for axes in shown)
+    titles = [axes.get_title() for axes in drawn["break_even"].axes if axes.axison]
+    assert titles == [f"{model}\n{twin}" for model in models for twin in ("PyTorch", "Keras/jax")]
 
 
 def test_what_is_kept_is_told_from_what_is_not(tmp_path):

@@ -11,15 +11,15 @@ from benchmarks.check import TUTORIAL_STEPS
 from benchmarks.documents.certificates import CHECK, FAMILY, smallest, widest
 from benchmarks.documents.findings import FOLDER, STUDIES
 from benchmarks.documents.sources import code_lines
-from benchmarks.documents.speed import BEFORE, BENCH, FULL, LEDGER, again_block
+from benchmarks.documents.speed import BEFORE, BENCH, FULL, LEDGER, NETWORKS, again_block
 from benchmarks.mutants import MUTANTS
 from benchmarks.readme import filled_documents
 from benchmarks.stopwatch.checking import verify
-from benchmarks.stopwatch.costs import failures, lines_of
+from benchmarks.stopwatch.costs import base, by_block, failures, lines_of, measured
 from benchmarks.stopwatch.grid import GRIDS, load_grid
 from benchmarks.stopwatch.records import grid_of, read
 from benchmarks.studies.records import read as read_study
-from shared.config import TUTORIAL_MODELS, VARIANTS
+from shared.config import MODELS, TUTORIAL_MODELS, VARIANTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -78,7 +78,13 @@ def test_every_difference_names_a_test_that_exists():
 
 @pytest.mark.parametrize(
     ("folder", "grid"),
-    [(BENCH, "default"), (BEFORE, "default"), (LEDGER, "ledger"), (FULL, "full")],
+    [
+        (BENCH, "default"),
+        (BEFORE, "default"),
+        (NETWORKS, "family"),
+        (LEDGER, "ledger"),
+        (FULL, "full"),
+    ],
 )
 def test_costs_are_whole_and_of_a_commit(folder, grid, capsys):
     record = read(ROOT / folder)
@@ -96,11 +102,26 @@ def test_studies_are_whole_and_of_a_commit(name):
     assert commit and "dirty" not in commit
 
 
-def test_every_cell_of_the_table_is_measured():
-    record = read(ROOT / BENCH)
+@pytest.mark.parametrize("folder", [BENCH, NETWORKS])
+def test_every_cell_of_the_table_is_measured(folder):
+    record = read(ROOT / folder)
     assert not failures(record)
     for cell in grid_of(record.plan).cells:
         assert len(lines_of(record, cell)) >= 3, cell
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model not in TUTORIAL_MODELS])
+@pytest.mark.parametrize(("twin", "times"), [("Keras/tensorflow", 50), ("PyTorch", 20)])
+def test_every_network_gets_so_many_times_faster(model, twin, times):
+    """Both ways, and in every block that has both; against the same twin's plain `fit`."""
+    record = read(ROOT / NETWORKS)
+    cells = [cell for cell in measured(record) if (cell.model, cell.twin) == (model, twin)]
+    faster = [cell for cell in cells if cell.way != "fit"]
+    assert {cell.way for cell in faster} == {"fit_compiled", "fit_many"}
+    for cell in faster:
+        plain, own = by_block(record, base(cell)), by_block(record, cell)
+        ratios = [plain[block] / own[block] for block in plain.keys() & own.keys()]
+        assert ratios and min(ratios) >= times, cell.name
 
 
 def test_what_came_out_again_is_counted(tmp_path):

@@ -45,7 +45,8 @@ def page(path):
 
 def test_every_kind_of_record_has_a_section(page):
     sections = [section["id"] for section in page.all("section")]
-    assert sections == ["layer", "run", "proof", "speed", "study", "attention", "data"]
+    speed = ["speed", "speed-1", "speed-2", "speed-3"]
+    assert sections == ["layer", "run", "proof", *speed, "study", "attention", "data"]
     links = {link["href"] for link in page.all("a")}
     assert links == {"#content", *(f"#{name}" for name in sections)}
 
@@ -101,14 +102,35 @@ def test_the_latest_of_each_kind_is_shown(tmp_path):
         record = json.loads((tmp_path / name / "record.json").read_text())
         (tmp_path / name / "record.json").write_text(json.dumps(record | {"started": started}))
     found = collect(tmp_path)
-    assert found.run_folder == tmp_path / "b" and not found.bench and not found.study
+    assert found.run_folder == tmp_path / "b" and not found.benches and not found.study
 
 
 def test_the_longest_certificate_comes_first(tmp_path):
     for name, started, steps in (("a", "2026-01-02", 24_780), ("b", "2026-01-03", 1000)):
-        content = {"command": "check", "rows": [1], "started": started, "cases": [{"steps": steps}]}
+        content = {
+            "command": "check",
+            "rows": [1],
+            "started": started,
+            "cases": [{"steps": steps, "model": "rnn"}],
+        }
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    assert collect(tmp_path).check["started"] == "2026-01-02"
+    (found,) = collect(tmp_path).checks.values()
+    assert found["started"] == "2026-01-02"
+
+
+def test_a_network_is_certified_once(tmp_path):
+    """By the certificate of most steps, then of most networks; others only for what they add."""
+    several = {"both": (1000, "rnn", "gru"), "gru": (1000, "gru"), "conv": (10, "conv")}
+    for name, (steps, *models) in (several | {"short": (10, "rnn")}).items():
+        cases = [{"steps": steps, "model": model} for model in models]
+        content = {"command": "check", "rows": [1], "started": name, "cases": cases}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    found = collect(tmp_path).checks
+    assert {models: record["started"] for models, record in found.items()} == {
+        "rnn, gru": "both",
+        "conv": "conv",
+    }
+    assert [*found] == ["rnn, gru", "conv"]
 
 
 @pytest.mark.parametrize(

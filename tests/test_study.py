@@ -15,6 +15,7 @@ from benchmarks.cli import main
 from benchmarks.studies import pool, records, work
 from benchmarks.studies.arms import CHUNK, Arm, Chunk, chunks, label
 from benchmarks.studies.card import card, effective, equal
+from benchmarks.studies.comparisons import rivals
 from benchmarks.studies.tables import as_tutorial
 from shared.baselines import mse
 from shared.config import DataConfig, InputError
@@ -352,6 +353,17 @@ def test_search_proposes_and_the_study_judges(tmp_path, capsys):
     assert sorted(found.errors(proposed, proposed.learning_rate)) == [*range(6)]
     assert not found.errors(plain, proposed.learning_rate)  # no rate that was found for another
     assert "Found by search, 6 trials each" in capsys.readouterr().out
+
+
+def test_what_was_found_with_attention_meets_what_was_found_without(tmp_path, monkeypatch):
+    def proposed(arm, *_):
+        return replace(arm, units=8 if arm.model == "rnn" else 4, learning_rate=0.5)
+
+    monkeypatch.setattr("benchmarks.studies.search.proposed", proposed)
+    monkeypatch.setattr("benchmarks.studies.session.carry_out", lambda study, *_: 0)
+    _, found = study(tmp_path, *FAST, "--search", "3")
+    sizes = [(arm.units, other.units) for arm, other in rivals(found)]
+    assert sizes == [(2, 2), (4, 8)]
 
 
 def test_one_search_for_all_twins_and_variants(tmp_path, monkeypatch):

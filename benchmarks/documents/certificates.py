@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks import kills
-from benchmarks.scores import scores, sentence
+from benchmarks.scores import overview, scores, sentence
 from benchmarks.sheets import Table, as_markdown
 from shared.config import MODELS, TUTORIAL_MODELS
 
@@ -50,29 +50,13 @@ def variants_sentence(variants: dict[str, Any], mutants: dict[str, Any]) -> str:
 
 def family_block(certificates: dict[str, dict[str, Any]]) -> str:
     """How the other networks climb, a line each, and which have not yet."""
-    lines = []
-    for model, record in certificates.items():
-        gated = [row["ok"] for row in record["rows"] if row["gate"] is not None]
-        line = [f"[{model}]({FAMILY}/{model}.json)", f"{sum(gated):,} of {len(gated):,}"]
-        for dtype in ("float64", "float32"):
-            last = [
-                row
-                for row in record["rows"]
-                if (row["rung"], row["dtype"]) == ("trajectory", dtype)
-                and row["step"] == record["cases"][0]["steps"]
-            ]
-            largest = max(row["max_abs"] for row in last)
-            line += [f"{largest:.1e}", f"{max(row['gate'] for row in last):.1e}"]
-        lines.append(line)
-    columns = ("network", "within their gates", "float64", "gate", "float32", "gate")
-    record = next(iter(certificates.values()))
+    named = {f"[{model}]({FAMILY}/{model}.json)": record for model, record in certificates.items()}
     left = [model for model in MODELS if model not in (*TUTORIAL_MODELS, *certificates)]
     parts = [
-        f"The other networks, to {record['cases'][0]['steps']:,} steps: how many comparisons held, "
-        "and the largest difference of any weight from PyTorch after the last step, of all "
-        "backends, with the widest gate:",
-        as_markdown(Table("", columns, lines, left=1)),
-        f"Conditions: {conditions(record)}.",
+        "The other networks: how many comparisons held, and the largest difference of any weight "
+        "from PyTorch after the last step, of all backends, with the widest gate:",
+        as_markdown(overview(named)),
+        f"Conditions: {conditions(next(iter(certificates.values())))}.",
     ]
     if left:
         parts.append(f"So far only shorter, in the tests: {', '.join(left)}.")

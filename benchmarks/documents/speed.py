@@ -2,7 +2,7 @@
 
 from benchmarks.sheets import Table, as_markdown
 from benchmarks.stopwatch.checking import agreement
-from benchmarks.stopwatch.costs import base, cost, measured, ratio, ratios
+from benchmarks.stopwatch.costs import ratios
 from benchmarks.stopwatch.laws import law_tables
 from benchmarks.stopwatch.records import Record
 from benchmarks.stopwatch.tables import notes, tables
@@ -10,7 +10,7 @@ from benchmarks.stopwatch.tables import notes, tables
 BENCH = "results/bench/cpu"
 BEFORE = "results/bench/cpu-before"
 LEDGER = "results/bench/ledger"
-FAMILY = "results/bench/family"
+NETWORKS = "results/bench/family"
 FULL = "results/bench/full"
 
 NEAR = 1.05
@@ -81,27 +81,15 @@ def ledger_block(record: Record) -> str:
     )
 
 
-def family_block(record: Record) -> str:
+def networks_block(record: Record) -> str:
     """What the other networks cost, and how much faster each twin gets."""
-    ways = ("fit_compiled", "fit_many")
-    columns = ["network", "twin", "fit, µs per step"]
-    for way in ways:
-        columns += [f"{way}, µs per step and start", "times faster than its fit"]
-    cells, lines = measured(record), []
-    for plain in (cell for cell in cells if cell.way == "fit" and not cell.copy):
-        line = [plain.model, plain.twin, str(cost(record, plain))]
-        for way in ways:
-            found = next((c for c in cells if c.way == way and base(c) == plain), None)
-            both = [cost(record, found), ratio(record, plain, found)] if found else ["", ""]
-            line += map(str, both)
-        lines.append(line)
-    table = Table("The family: cost of a training step", tuple(columns), lines)
-    others = chosen(record, "A cell against itself", "Not measured", "Processes")
+    found = chosen(record, "Network by network", "A cell against itself", "Not meas", "Processes")
     return "\n\n".join(
         [
-            *map(titled, [table, *others]),
+            f"![Cost of a training step, network by network](../{NETWORKS}/steps.png)",
+            *map(titled, found),
             *notes(record)[-2:],
-            f"Every table: [{FAMILY}/tables.md](../{FAMILY}/tables.md).",
+            f"Every table: [{NETWORKS}/tables.md](../{NETWORKS}/tables.md).",
         ]
     )
 

@@ -1,7 +1,8 @@
-"""The latest record of each kind in a folder."""
+"""The records of each kind in a folder that are worth showing."""
 
 import json
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,31 @@ from shared.config import InputError
 
 @dataclass
 class Found:
-    """Records; None where there is none of a kind."""
+    """Records; None, or no entry, where there is none of a kind."""
 
     run: dict[str, Any] | None = None
     run_folder: Path | None = None
-    check: dict[str, Any] | None = None
-    bench: Record | None = None
+    checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Networks → certificate; none is there twice."""
+
+    benches: dict[str, Record] = field(default_factory=dict)
+    """Name of a grid → record."""
+
     study: Study | None = None
 
     def __bool__(self) -> bool:
-        return any((self.run, self.check, self.bench, self.study))
+        return any((self.run, self.checks, self.benches, self.study))
 
 
 def collect(folder: Path) -> Found:
     """Look through a folder and all that are in it; what is no whole record is passed over.
 
-    Of benchmarks the default one comes before others, of studies those of several set-ups, of
-    certificates the one of most training steps.
+    A run, a study and a benchmark of each grid are the latest; but of studies those of several
+    set-ups come first. Of each network the certificate of most training steps counts, of most
+    networks, the latest; the default benchmark comes before others.
     """
-    found, when = Found(), {"run": "", "check": "", "bench": "", "study": ""}
+    found, when = Found(), defaultdict(str)
+    certificates: list[dict[str, Any]] = []
 
     def later(kind: str, started: str) -> bool:
         newer = started > when[kind]
@@ -44,9 +51,9 @@ def collect(folder: Path) -> Found:
             content = json.loads(path.read_text(encoding="utf-8"))
             if path.name == "plan.json" and (path.parent / "samples.jsonl").exists():
                 record = bench_records.read(path.parent)
-                default = "1 " if record.plan["grid"]["name"] == "default" else "0 "
-                if record.samples and later("bench", default + record.samples[0]["started"]):
-                    found.bench = record
+                name = record.plan["grid"]["name"]
+                if record.samples and later(f"bench {name}", record.samples[0]["started"]):
+                    found.benches[name] = record
             elif path.name == "plan.json" and (path.parent / "starts.jsonl").exists():
                 study = study_records.read(path.parent)
                 tutorial = "1 " if any(arm.setup != "twin" for arm in study.arms) else "0 "
@@ -56,9 +63,26 @@ def collect(folder: Path) -> Found:
                 if later("run", content["started"]):
                     found.run, found.run_folder = content, path.parent
             elif content.get("command") == "check" and content.get("rows"):
-                steps = content["cases"][0]["steps"]
-                if later("check", f"{steps:9} {content['started']}"):
-                    found.check = content
+                rank(content)  # fails here if it is none
+                certificates.append(content)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, InputError):
             continue
+    seen: set[str] = set()
+    for certificate in sorted(certificates, key=rank, reverse=True):
+        models = networks(certificate)
+        if not seen.issuperset(models):
+            found.checks[", ".join(models)] = certificate
+            seen.update(models)
+    found.benches = dict(sorted(found.benches.items(), key=lambda item: item[0] != "default"))
     return found
+
+
+def rank(certificate: dict[str, Any]) -> tuple[int, int, str]:
+    """The larger, the sooner it is shown: training steps, networks, when."""
+    steps = max(case["steps"] for case in certificate["cases"])
+    return steps, len(networks(certificate)), certificate["started"]
+
+
+def networks(certificate: dict[str, Any]) -> list[str]:
+    """What was climbed with."""
+    return list(dict.fromkeys(case["model"] for case in certificate["cases"]))

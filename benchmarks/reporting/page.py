@@ -19,9 +19,12 @@ from benchmarks import figures, scores
 from benchmarks.reporting.collect import Found
 from benchmarks.sheets import Table
 from benchmarks.stopwatch import plots as bench_plots
-from benchmarks.stopwatch.costs import measured
+from benchmarks.stopwatch.costs import settings
+from benchmarks.stopwatch.laws import law_tables
+from benchmarks.stopwatch.records import Record
 from benchmarks.stopwatch.tables import notes as bench_notes
 from benchmarks.stopwatch.tables import tables as bench_tables
+from benchmarks.stopwatch.tables import tables_of_all
 from benchmarks.studies import plots as study_plots
 from benchmarks.studies.arms import label
 from benchmarks.studies.card import card
@@ -69,10 +72,9 @@ def sections(found: Found) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = [side_by_side()]
     if found.run:
         made.append(run_section(found.run))
-    if found.check:
-        made.append(check_section(found.check))
-    if found.bench:
-        made.append(bench_section(found))
+    if found.checks:
+        made.append(check_section(found.checks))
+    made += [bench_section(i, record) for i, record in enumerate(found.benches.values())]
     if found.study:
         made += [
             study_section(found.study),
@@ -115,14 +117,17 @@ def run_section(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_section(certificate: dict[str, Any]) -> dict[str, Any]:
-    """The ladder's certificate."""
+def check_section(certificates: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The ladder's certificates: the first rung by rung, the others a line each."""
+    (_, certificate), *others = certificates.items()
     made = []
     for dtype in dict.fromkeys(row["dtype"] for row in certificate["rows"]):
         rows = [row for row in certificate["rows"] if row["dtype"] == dtype]
         columns, lines = scores.scores(rows)
         title = f"{dtype}: largest difference of any number, rung by rung"
         made.append(as_table(Table(title, tuple(c.replace("\n", " ") for c in columns), lines, 1)))
+    if others:
+        made.append(as_table(scores.overview(dict(others))))
     curves = certificate["curves"]
     return {
         "id": "proof",
@@ -137,34 +142,28 @@ def check_section(certificate: dict[str, Any]) -> dict[str, Any]:
         if curves
         else [],
         "tables": made,
-        "notes": [f"Commit {certificate['environment']['commit']}."],
+        "notes": [
+            f"Commit {commit}."
+            for commit in dict.fromkeys(c["environment"]["commit"] for c in certificates.values())
+        ],
     }
 
 
-def bench_section(found: Found) -> dict[str, Any]:
-    """What training costs."""
-    record = found.bench
-    assert record is not None
-    drawn = {
-        "Cost of a training step by each twin and way to train, on a logarithmic axis.": (
-            bench_plots.steps_figure,
-            "ABCD",
-        ),
-        "Seconds of a training against its epochs, first call included.": (
-            bench_plots.break_even_figure,
-            "BC",
-        ),
-    }
-    made = []
-    for alt, (make, tiers) in drawn.items():
-        own = [c.setting for c in measured(record) if c.tier in tiers and not c.copy]
-        made += [{"source": as_source(make(record, own[0])), "alt": alt}] if own else []
+def bench_section(place: int, record: Record) -> dict[str, Any]:
+    """What training costs; of many settings only what holds for them all."""
+    whole = len(settings(record)) == 1
+    shown = bench_tables(record) if whole else [*tables_of_all(record), *law_tables(record)]
+    name = record.plan["grid"]["name"]
+    more = "" if whole else f" The tables of each setting: {record.folder / 'tables.md'}."
     return {
-        "id": "speed",
-        "title": "What training costs",
-        "text": "Every line is measured in processes of its own, block by block.",
-        "figures": made,
-        "tables": [as_table(table) for table in bench_tables(record)],
+        "id": f"speed-{place}" if place else "speed",
+        "title": "What training costs" + (f": {name}" if place else ""),
+        "text": f"Every line is measured in processes of its own, block by block.{more}",
+        "figures": [
+            {"source": as_source(figure), "alt": bench_plots.ALTS[name]}
+            for name, figure in bench_plots.figures(record).items()
+        ],
+        "tables": [as_table(table) for table in shown],
         "notes": bench_notes(record),
     }
 

@@ -193,3 +193,10 @@ class Setting:
             + (f", learning rate {self.learning_rate:g}" if self.learning_rate != 1e-3 else "")
             + (f", {self.steps} steps an epoch" if self.steps else "")
         )
+
+
+def told_apart(settings: list[Setting]) -> tuple[str, list[str]]:
+    """What all names have in common; and what is left of each, nothing where all are the same."""
+    names = [setting.name.split(", ") for setting in settings]
+    common = [part for part in names[0] if all(part in name for name in names)]
+    return ", ".join(common), [", ".join(p for p in name if p not in common) for name in names]

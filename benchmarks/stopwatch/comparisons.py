@@ -6,11 +6,13 @@ import statistics
 from dataclasses import replace
 
 from benchmarks.sheets import Table, short
-from benchmarks.stopwatch.cells import Setting
+from benchmarks.stopwatch.cells import Setting, told_apart
 from benchmarks.stopwatch.costs import (
     TUTORIAL_EPOCHS,
     Line,
+    base,
     cold,
+    cost,
     in_all,
     lines_of,
     measured,
@@ -86,6 +88,32 @@ def _break_even(times: int, ones: list[Line], others: list[Line]) -> str:
     if saved <= 0:
         return "never"
     return short(max(1.0, math.ceil((zero_other - zero_one) / saved)))
+
+
+def networks_table(record: Record) -> Table:
+    """Several networks, a line for each twin: what a step costs by `fit`, and how much less else.
+
+    What all settings have in common stands above the table.
+    """
+    cells = [cell for cell in measured(record) if not cell.switch and not cell.copy]
+    plain = [cell for cell in cells if cell.way == "fit"]
+    if len({cell.model for cell in plain}) < 2:
+        return Table("", (), [])
+    common, names = told_apart([cell.setting for cell in plain])
+    ways = list(dict.fromkeys(cell.name for cell in cells if cell.way != "fit"))
+    columns = ["network", "twin", "fit, µs per step"]
+    for way in ways:
+        columns += [f"{way}, µs per step and start", "times faster than its fit"]
+    lines = []
+    for one, name in zip(plain, names, strict=True):
+        line = [name, one.twin, str(cost(record, one))]
+        for way in ways:
+            found = [cell for cell in cells if cell.name == way and base(cell) == one]
+            line += [str(f) for c in found for f in (cost(record, c), ratio(record, one, c))]
+            line += ["", ""] * (not found)
+        lines.append(line)
+    lines.sort(key=lambda line: line[0])
+    return Table(f"Network by network: {common}", tuple(columns), lines)
 
 
 def growth_table(record: Record) -> Table:

@@ -1,12 +1,14 @@
 """The figures of a record, each as SVG and PNG."""
 
+import itertools
 import statistics
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.figures import save_figure
-from benchmarks.stopwatch.cells import Cell, Setting
+from benchmarks.stopwatch.cells import Cell, told_apart
 from benchmarks.stopwatch.costs import (
     by_block,
     cost,
@@ -30,33 +32,67 @@ COLOURS = {
 STYLES = {"fit": "-", "fit_compiled": "--", "fit_many": ":", "floor": "-."}
 
 
+ALTS = {
+    "steps": "Cost of a training step by each twin and way to train, on a logarithmic axis.",
+    "break_even": "Seconds of a training against its epochs, first call included.",
+    "scaling": "Cost of a training step against units, batch size and time steps.",
+}
+"""What each figure shows, for those who do not see it."""
+
+
 def save_figures(record: Record) -> None:
     """Draw what the record has cells for."""
-    ranked: dict[str, Setting] = {}  # of each network the first
+    for name, figure in figures(record).items():
+        save_figure(figure, record.folder / name)
+
+
+def figures(record: Record) -> dict[str, Figure]:
+    """A key of ALTS → what the record has cells for."""
+    drawn = {
+        "steps": steps_figure(record),
+        "break_even": break_even_figure(record),
+        "scaling": scaling_figure(record),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def networks(record: Record, tiers: str) -> list[list[Cell]]:
+    """Of each network the cells of its first setting that has any in these tiers, no copies."""
+    found: dict[str, list[Cell]] = {}
     for cell in measured(record):
-        if cell.tier in "ABCD" and not cell.copy:
-            ranked.setdefault(cell.model, cell.setting)
-    for i, (model, setting) in enumerate(ranked.items()):
-        save_figure(
-            steps_figure(record, setting), record.folder / ("steps" + f"-{model}" * (i > 0))
-        )
-    called = [cell.setting for cell in measured(record) if cell.tier in "BC" and not cell.copy]
-    if called:
-        save_figure(break_even_figure(record, called[0]), record.folder / "break_even")
-    if families(record):
-        save_figure(scaling_figure(record), record.folder / "scaling")
+        if cell.tier in tiers and not cell.copy:
+            own = found.setdefault(cell.model, [])
+            if not own or own[0].setting == cell.setting:
+                own.append(cell)
+    return [*found.values()]
 
 
-def steps_figure(record: Record, setting: Setting) -> Figure:
-    """Cost of a step by each way, tier by tier, every process a dot; the floor as a line."""
-    cells = [
-        cell
-        for cell in measured(record)
-        if cell.setting == setting and cell.tier in "ABCD" and not cell.copy
-    ]
-    cells.sort(key=lambda cell: (cell.tier, cost(record, cell).median))
-    figure = Figure(figsize=(8, 1.4 + 0.24 * len(cells)), layout="constrained")
-    axes = figure.subplots()
+def steps_figure(record: Record) -> Figure | None:
+    """Cost of a step by each way, tier by tier, every process a dot; a network a panel."""
+    owners = networks(record, "ABCD")
+    if not owners:
+        return None
+    wide = min(len(owners), 2)
+    rows = -(-len(owners) // wide)
+    height = 1.4 + 0.24 * max(map(len, owners))
+    figure = Figure(figsize=(3.5 + 4.5 * wide, height * rows), layout="constrained")
+    panels = [*figure.subplots(rows, wide, sharex=True, squeeze=False).flat]
+    common, names = told_apart([cells[0].setting for cells in owners])
+    for axes, cells, name in zip(panels, owners, names, strict=False):
+        _draw_steps(axes, record, cells)
+        axes.set_title(name or common, fontsize=8)
+    for axes in panels[len(owners) :]:
+        axes.set_axis_off()
+    tiers = sorted({cell.tier for cells in owners for cell in cells})
+    heads = [" · ".join(f"{key}: {TIERS[key]}" for key in tiers), common]
+    figure.suptitle("\n".join(heads[: len(heads) - (wide == 1)]), fontsize=8)
+    figure.supxlabel("µs per training step and start (each dot a process)", fontsize="medium")
+    return figure
+
+
+def _draw_steps(axes: Axes, record: Record, cells: list[Cell]) -> None:
+    """One network: a line for each cell; the floor as a line."""
+    cells = sorted(cells, key=lambda cell: (cell.tier, cost(record, cell).median))
     for row, cell in enumerate(cells):
         values = list(by_block(record, cell).values())
         axes.plot(values, [row] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[cell.twin])
@@ -66,7 +102,7 @@ def steps_figure(record: Record, setting: Setting) -> Figure:
     for row in range(1, len(cells)):
         if cells[row].tier != cells[row - 1].tier:
             axes.axhline(row - 0.5, color="0.8", lw=0.8)
-    floor = floor_of(cells[0]) if cells else None
+    floor = floor_of(cells[0])
     if floor in measured(record):
         axes.axvline(
             cost(record, floor).median, color="0.4", ls=":", label="floor: one scalar loop"
@@ -75,39 +111,45 @@ def steps_figure(record: Record, setting: Setting) -> Figure:
     labels = [f"{cell.tier}   {cell.twin}  {cell.name}" for cell in cells]
     axes.set_yticks(range(len(cells)), labels, fontsize="small")
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel="µs per training step and start (each dot a process)")
-    tiers = [f"{key}: {TIERS[key]}" for key in dict.fromkeys(cell.tier for cell in cells)]
-    axes.set_title(setting.name, fontsize=8)
-    figure.suptitle(" · ".join(tiers), fontsize=8)
+    axes.set_xscale("log")
     axes.grid(axis="x", which="both", lw=0.3)
-    return figure
 
 
-def break_even_figure(record: Record, setting: Setting) -> Figure:
-    """Seconds in all against epochs, from call to return, for each twin and way; of one start."""
-    own = [c for c in measured(record) if c.setting == setting and c.tier in "ABC" and not c.copy]
-    twins = list(dict.fromkeys(cell.twin for cell in own))
-    figure = Figure(figsize=(2.6 * max(2, len(twins)), 3.6), layout="constrained")
+def break_even_figure(record: Record) -> Figure | None:
+    """Seconds in all against epochs, from call to return; a panel for each network and twin."""
+    owners = [own for own in networks(record, "ABC") if any(cell.tier in "BC" for cell in own)]
+    if not owners:
+        return None
+    twins = list(dict.fromkeys(cell.twin for own in owners for cell in own))
+    wide = len(twins) * min(len(owners), max(1, 4 // len(twins)))
+    rows = -(-len(owners) * len(twins) // wide)
+    figure = Figure(figsize=(2.6 * max(2, wide), 0.4 + 3.2 * rows), layout="constrained")
     epochs = [1, 2, 5, 10, 30, 100, 300, 1000]
-    for axes, twin in zip(
-        figure.subplots(1, len(twins), sharey=True, squeeze=False)[0], twins, strict=True
-    ):
+    panels = [*figure.subplots(rows, wide, sharex=True, sharey=True, squeeze=False).flat]
+    for axes, (own, twin) in zip(panels, itertools.product(owners, twins), strict=False):
         for i, cell in enumerate(cell for cell in own if cell.twin == twin):
             lines = usual(record, cell)
             seconds = [statistics.median(in_all(line, n) for line in lines) for n in epochs]
             axes.plot(epochs, seconds, label=cell.name, color=f"C{i}", lw=1.5)
         axes.axvline(30, color="0.8", lw=0.8)
-        axes.set(xscale="log", yscale="log", title=twin, xlabel="epochs")
+        axes.set(xscale="log", yscale="log")
+        axes.set_title(f"{own[0].model}\n{twin}", fontsize="small")
         axes.grid(which="major", lw=0.3)
-        axes.legend(frameon=False, fontsize=6.5)
-    figure.axes[0].set_ylabel("seconds in all")
+        if axes.lines[:-1]:
+            axes.legend(frameon=False, fontsize=6.5)
+    for axes in panels[len(owners) * len(twins) :]:
+        axes.set_axis_off()
+    figure.supxlabel("epochs", fontsize="medium")
+    figure.supylabel("seconds in all", fontsize="medium")
     return figure
 
 
-def scaling_figure(record: Record) -> Figure:
+def scaling_figure(record: Record) -> Figure | None:
     """Cost of a step against size, an axis a panel; crossovers as crosses."""
-    figure = Figure(figsize=(11, 5), layout="constrained")
     owners, marks = families(record), list(crossings(record))
+    if not owners:
+        return None
+    figure = Figure(figsize=(11, 5), layout="constrained")
     for panel, axis in zip(figure.subplots(1, len(AXES), sharey=True), AXES, strict=True):
         for own, cells in owners.items():
             curve = dict(sorted(on_axis(own, cells, axis).items()))

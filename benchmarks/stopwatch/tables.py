@@ -11,6 +11,7 @@ from benchmarks.stopwatch.comparisons import (
     drift_table,
     growth_table,
     ledger_table,
+    networks_table,
     null_table,
     twins_table,
 )
@@ -55,13 +56,24 @@ def tables(record: Record) -> list[Table]:
         found += [_costs(record, setting), twins_table(record, setting)]
         found += [null_table(record, setting), break_even_table(record, setting)]
         found.append(_memory(record, setting))
-    found += [
+    return [*kept(found), *tables_of_all(record)]
+
+
+def tables_of_all(record: Record) -> list[Table]:
+    """What a record has to say of all its settings together."""
+    found = [
+        networks_table(record),
         growth_table(record),
         drift_table(record),
         ledger_table(record),
         _failures(record),
         _left_out(record),
     ]
+    return kept(found)
+
+
+def kept(found: list[Table]) -> list[Table]:
+    """Those that have lines, without their empty columns."""
     return [trimmed(table) for table in found if table.lines]
 
 

@@ -76,15 +76,22 @@ def rates_table(study: Study) -> Table:
 
 
 def rivals(study: Study) -> Iterator[tuple[Arm, Arm]]:
-    """Every arm with attention, and the one that differs in having none."""
+    """Every arm with attention, and the one that differs in having none.
+
+    What searches have found counts as differing in what they were searched from.
+    """
+    bases = {found: base for base, found in study.searched}
     for arm in study.arms:
         first, *layers = MODELS[arm.model]
         others = (
             o
             for o in study.arms
-            if MODELS[o.model][0] == first and "attention" not in MODELS[o.model]
+            if MODELS[o.model][0] == first
+            and "attention" not in MODELS[o.model]
+            and (o in bases) == (arm in bases)
+            and _same(bases.get(arm, arm), bases.get(o, o), "model", "variant")
         )
-        other = next((o for o in others if _same(arm, o, "model", "variant")), None)
+        other = next(others, None)
         if "attention" in layers and other:
             yield arm, other
 
