@@ -28,9 +28,12 @@ readme: $(READY)  ## train anew what the README shows, and write it into the REA
 	rm -rf results/run-readme-*
 	$(BIN)/twins run --out results/run-readme-float32
 	$(BIN)/twins run --out results/run-readme-float64 --dtype float64
-	rm -rf results/tutorial-float32 results/tutorial-float64 results/run-readme-*/report.html
+	$(BIN)/twins run --out results/run-readme-forecast --model encoder_decoder_with_attention --horizon 5 \
+		--data recurrences --units 8 --epochs 100
+	rm -rf results/tutorial-float32 results/tutorial-float64 results/forecast results/run-readme-*/report.html
 	mv results/run-readme-float32 results/tutorial-float32
 	mv results/run-readme-float64 results/tutorial-float64
+	mv results/run-readme-forecast results/forecast
 	$(BIN)/python -m benchmarks.readme
 
 FAMILY := lstm lstm_with_attention gru gru_with_attention conv conv_with_attention \
@@ -66,6 +69,7 @@ studies: $(READY)  ## train anew what docs/findings.md is made of, half an hour,
 	$(BIN)/twins study --out results/run-study/tutorial
 	$(BIN)/twins study $(ONE) --splits 20 --out results/run-study/splits
 	$(BIN)/twins study $(ONE) --learning-rates 3e-4 1e-3 3e-3 1e-2 3e-2 --out results/run-study/learning_rates
+	$(BIN)/twins study $(ONE) --models all --search 32 --out results/run-study/search
 	for data in fibonacci log_fibonacci recurrences addition; do \
 		$(BIN)/twins study $(KINDS) --data $$data --out results/run-study/$$data || exit 1; done
 	$(BIN)/twins study $(ONE) --variants tutorial temperature additive --data addition --time-steps 200 \

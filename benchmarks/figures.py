@@ -157,7 +157,9 @@ def forecast_figure(record: dict[str, Any]) -> Figure | None:
     ahead = np.arange(1, horizon + 1)
     for row, axes in enumerate(axes_of):
         seen, true = forecast["seen"][row][-10:], forecast["true"][row]
-        wide = min(seen + true) > 0 and max(true) > 1e3 * min(seen)
+        forecasts = np.abs([fit["forecast"][row] for fit in record["fits"]]).ravel().tolist()
+        numbers = [number for number in seen + true + forecasts if number]
+        wide = min(seen + true) > 0 and max(numbers) > 1e3 * min(numbers)
         axes.plot(np.arange(1 - len(seen), 1), seen, "o-", color="0.6", ms=3, lw=1, label="seen")
         axes.plot(ahead, true, "s-", color="0", ms=5, mfc="none", lw=1, label="what follows")
         for fit in record["fits"]:

@@ -19,7 +19,7 @@ from benchmarks.documents.certificates import (
     kills_block,
     proof_block,
 )
-from benchmarks.documents.outcomes import FOLDERS, results_block
+from benchmarks.documents.outcomes import FOLDERS, FORECAST, forecast_block, results_block
 from benchmarks.documents.sources import layer_block, lines_block
 from benchmarks.documents.speed import (
     BEFORE,
@@ -60,6 +60,7 @@ def filled_documents() -> dict[Path, str]:
     blocks = {
         "README.md": {
             "results": results_block(single, double),
+            "forecast": forecast_block(load(f"{FORECAST}/record.json")),
             "proof": proof_block(full, mutants, variants),
             "family": family_block(family),
             "speed": short_speed_block(bench),

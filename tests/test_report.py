@@ -46,7 +46,7 @@ def page(path):
 def test_every_kind_of_record_has_a_section(page):
     sections = [section["id"] for section in page.all("section")]
     speed = ["speed", "speed-1", "speed-2", "speed-3"]
-    assert sections == ["layer", "run", "proof", *speed, "study", "attention", "data"]
+    assert sections == ["layer", "run", "run-5", "proof", *speed, "study", "attention", "data"]
     links = {link["href"] for link in page.all("a")}
     assert links == {"#content", *(f"#{name}" for name in sections)}
 
@@ -102,7 +102,7 @@ def test_the_latest_of_each_kind_is_shown(tmp_path):
         record = json.loads((tmp_path / name / "record.json").read_text())
         (tmp_path / name / "record.json").write_text(json.dumps(record | {"started": started}))
     found = collect(tmp_path)
-    assert found.run_folder == tmp_path / "b" and not found.benches and not found.study
+    assert found.runs[1]["started"] == "2026-01-03" and not found.benches and not found.study
 
 
 def test_the_longest_certificate_comes_first(tmp_path):

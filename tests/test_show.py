@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmarks.documents import ROOT
-from benchmarks.documents.outcomes import FOLDERS
-from benchmarks.figures import attention_figure, loss_figure, prediction_figure
+from benchmarks.documents.outcomes import FOLDERS, FORECAST
+from benchmarks.figures import attention_figure, forecast_figure, loss_figure, prediction_figure
 from benchmarks.tables import prediction_rows, result_rows, show, verdict
 from benchmarks.worker import _quantiles
 from shared.config import DataConfig
@@ -122,3 +122,35 @@ def test_prediction_figure_shows_predictions_on_log_axes(record):
             pairs = dict(zip(true, np.abs(fit["test_numbers"]), strict=True))
             largest = shown[shown[:, 0] == true.max()]
             assert np.isclose(largest[:, 1], pairs[true.max()], rtol=1e-3).any()
+
+
+def test_forecast_figure_shows_forecasts_beside_what_follows(record):
+    assert forecast_figure(record) is None  # of one number there is nothing to draw
+    several = json.loads((ROOT / FORECAST / "record.json").read_text())
+    figure = forecast_figure(several)
+    for row, axes in enumerate(figure.axes):
+        seen, true, *forecasts = (
+            line.get_ydata() for line in axes.get_lines() if len(line.get_ydata())
+        )
+        np.testing.assert_array_equal(seen, several["forecast"]["seen"][row][-10:])
+        np.testing.assert_array_equal(true, several["forecast"]["true"][row])
+        for drawn, fit in zip(forecasts, several["fits"], strict=True):
+            np.testing.assert_array_equal(drawn, fit["forecast"][row])
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "scale"),
+    [
+        ([5.0, 8.0], [6.0, 7.0], "linear"),
+        ([5.0, 8.0], [6.0, 7e9], "log"),
+        ([5.0, 8.0], [-6.0, 1e-4], "log"),
+        ([5e5, 8e9], [6.0, 7.0], "log"),
+        ([-5.0, 8.0], [6.0, 7e9], "linear"),
+    ],
+)
+def test_forecasts_far_off_do_not_flatten_what_follows(record, true, predicted, scale):
+    """Whoever is far off, truth or forecast; but a truth below 0 has no logarithm."""
+    record["forecast"] = {"seen": [[2.0, 3.0]], "true": [true]}
+    record["fits"] = [fit | {"forecast": [predicted]} for fit in record["fits"][:1]]
+    (axes,) = forecast_figure(record).axes
+    assert axes.get_yscale() == scale

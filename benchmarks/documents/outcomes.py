@@ -1,4 +1,4 @@
-"""What the README says of the tutorial's training, from two records of `twins run`."""
+"""What the README says of training, from records of `twins run`."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from benchmarks.sheets import Table, as_markdown
 from benchmarks.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
 
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
+FORECAST = "results/forecast"
 
 
 def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
@@ -20,5 +21,18 @@ def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
             f"Conditions: {conditions(single)}. Records, weights and figures: "
             + " and ".join(f"[{folder}]({folder})" for folder in FOLDERS)
             + ".",
+        ]
+    )
+
+
+def forecast_block(record: dict[str, Any]) -> str:
+    """Figure and errors of several numbers at once, the conditions."""
+    return "\n\n".join(
+        [
+            f"![Forecasts of several numbers]({FORECAST}/forecast.png)",
+            as_markdown(Table("", tuple(RESULT_COLUMNS), list(result_rows(record)))),
+            "\n".join(f"- {line}" for line in difference_lines(record)),
+            verdict(record),
+            f"Conditions: {conditions(record)}. Record: [{FORECAST}]({FORECAST}).",
         ]
     )

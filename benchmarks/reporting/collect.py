@@ -17,8 +17,9 @@ from shared.config import InputError
 class Found:
     """Records; None, or no entry, where there is none of a kind."""
 
-    run: dict[str, Any] | None = None
-    run_folder: Path | None = None
+    runs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Numbers ahead that were predicted → record, the fewest first."""
+
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Networks → certificate; none is there twice."""
 
@@ -28,15 +29,15 @@ class Found:
     study: Study | None = None
 
     def __bool__(self) -> bool:
-        return any((self.run, self.checks, self.benches, self.study))
+        return any((self.runs, self.checks, self.benches, self.study))
 
 
 def collect(folder: Path) -> Found:
     """Look through a folder and all that are in it; what is no whole record is passed over.
 
-    A run, a study and a benchmark of each grid are the latest; but of studies those of several
-    set-ups come first. Of each network the certificate of most training steps counts, of most
-    networks, the latest; the default benchmark comes before others.
+    A run of each horizon, a study and a benchmark of each grid are the latest; but of studies
+    those of several set-ups come first. Of each network the certificate of most training steps
+    counts, of most networks, the latest; the default benchmark comes before others.
     """
     found, when = Found(), defaultdict(str)
     certificates: list[dict[str, Any]] = []
@@ -60,8 +61,9 @@ def collect(folder: Path) -> Found:
                 if study.chain.lines and later("study", tutorial + study.plan["started"]):
                     found.study = study
             elif content.get("command") == "run" and content.get("status") == "complete":
-                if later("run", content["started"]):
-                    found.run, found.run_folder = content, path.parent
+                horizon = content["data"].get("horizon", 1)  # older records have none
+                if later(f"run {horizon}", content["started"]):
+                    found.runs[horizon] = content
             elif content.get("command") == "check" and content.get("rows"):
                 rank(content)  # fails here if it is none
                 certificates.append(content)
@@ -73,6 +75,7 @@ def collect(folder: Path) -> Found:
         if not seen.issuperset(models):
             found.checks[", ".join(models)] = certificate
             seen.update(models)
+    found.runs = dict(sorted(found.runs.items()))
     found.benches = dict(sorted(found.benches.items(), key=lambda item: item[0] != "default"))
     return found
 

@@ -70,8 +70,7 @@ def page(found: Found) -> str:
 def sections(found: Found) -> list[dict[str, Any]]:
     """What the page shows, in the order of reading."""
     made: list[dict[str, Any]] = [side_by_side()]
-    if found.run:
-        made.append(run_section(found.run))
+    made += [run_section(horizon, record) for horizon, record in found.runs.items()]
     if found.checks:
         made.append(check_section(found.checks))
     made += [bench_section(i, record) for i, record in enumerate(found.benches.values())]
@@ -98,14 +97,15 @@ def side_by_side() -> dict[str, Any]:
     }
 
 
-def run_section(record: dict[str, Any]) -> dict[str, Any]:
-    """A run of the tutorial in both frameworks."""
+def run_section(horizon: int, record: dict[str, Any]) -> dict[str, Any]:
+    """What `twins run` has trained, to predict one number or several."""
     drawn = [(make(record), text) for make, text in figures.FIGURES.values()]
     columns = tuple(column.replace("\n", " ") for column in RESULT_COLUMNS)
     results = Table("Results", columns, list(result_rows(record)))
     return {
-        "id": "run",
-        "title": "The tutorial, trained in both",
+        "id": f"run-{horizon}" if horizon > 1 else "run",
+        "title": "Trained in both"
+        + (f", to forecast {horizon} numbers" if horizon > 1 else ", to predict the next number"),
         "text": verdict(record),
         "figures": [
             {"source": as_source(figure), "alt": text}

@@ -15,7 +15,7 @@ from benchmarks.studies.summary import (
     middle,
     probability_better,
 )
-from shared.config import MODELS
+from shared.config import MODELS, WITH_VARIANTS
 
 
 def best_rate(study: Study, arm: Arm) -> float:
@@ -48,7 +48,8 @@ def searched_table(study: Study) -> Table:
     for base, found in study.searched:
         for _, *cells in _against(study, found, base):
             before = [arm for arm in study.arms if not arm.learning_rate]
-            shown = [found.units, found.batch_size, found.variant, f"{found.learning_rate:.2g}"]
+            variant = found.variant if found.model in WITH_VARIANTS else ""
+            shown = [found.units, found.batch_size, variant, f"{found.learning_rate:.2g}"]
             medians = [median_of([*of(study, arm).values()]) for arm in (found, base)]
             lines.append([label(base, before), *map(str, [*shown, *medians]), *cells])
     trials = study.plan.get("searched", {}).get("trials", 0)
