@@ -36,8 +36,7 @@ readme: $(READY)  ## train anew what the README shows, and write it into the REA
 	mv results/run-readme-forecast results/forecast
 	$(BIN)/python -m benchmarks.readme
 
-FAMILY := lstm lstm_with_attention gru gru_with_attention conv conv_with_attention \
-	encoder_decoder encoder_decoder_with_attention
+FAMILY = $(shell $(BIN)/python -c "from shared.config import MODELS, TUTORIAL_MODELS as T; print(*[m for m in MODELS if m not in T])")
 
 proof: $(READY)  ## climb the whole ladder anew, hours, and write it into the documents
 	rm -rf results/run-proof && mkdir -p results/run-proof/family

@@ -115,14 +115,19 @@ class Data:
         behind[..., 0] = self.train_y[:, :-1]
         return replace(self, train_x=np.concatenate([self.train_x, behind], axis=1))
 
-    def held_out(self, share: float = 0.2) -> "Data":
-        """The training rows alone, the last of them in place of the test rows: for choices."""
-        kept = len(self.train_x) - max(1, round(share * len(self.train_x)))
+    def held_out(self, every: int = 5) -> "Data":
+        """The training rows alone, one of every so many in place of the test rows: for choices.
+
+        They are taken evenly by the size of the number to predict, never the largest: the few
+        rows that carry nearly all of the tutorial's error would else be all on one side.
+        """
+        order = np.argsort(self.train_y[:, 0], kind="stable")[::-1]
+        held = np.isin(np.arange(len(order)), order[min(every // 2, len(order) - 1) :: every])
         return Data(
-            self.train_x[:kept],
-            self.train_y[:kept],
-            self.train_x[kept:],
-            self.train_y[kept:],
+            self.train_x[~held],
+            self.train_y[~held],
+            self.train_x[held],
+            self.train_y[held],
             self.scaler,
         )
 

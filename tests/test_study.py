@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 
 from benchmarks.cli import main
+from benchmarks.documents.findings import search_sentence
 from benchmarks.studies import pool, records, work
 from benchmarks.studies.arms import CHUNK, Arm, Chunk, chunks, label
 from benchmarks.studies.card import card, effective, equal
-from benchmarks.studies.comparisons import rivals
+from benchmarks.studies.comparisons import of, rivals, searched_table
+from benchmarks.studies.summary import middle
 from benchmarks.studies.tables import as_tutorial
 from shared.baselines import mse
 from shared.config import DataConfig, InputError
@@ -360,10 +363,15 @@ def test_what_was_found_with_attention_meets_what_was_found_without(tmp_path, mo
         return replace(arm, units=8 if arm.model == "rnn" else 4, learning_rate=0.5)
 
     monkeypatch.setattr("benchmarks.studies.search.proposed", proposed)
-    monkeypatch.setattr("benchmarks.studies.session.carry_out", lambda study, *_: 0)
     _, found = study(tmp_path, *FAST, "--search", "3")
     sizes = [(arm.units, other.units) for arm, other in rivals(found)]
     assert sizes == [(2, 2), (4, 8)]
+    said = search_sentence(found)
+    for line in searched_table(found).lines:
+        model, so = line[0], line[-2]
+        assert re.search(rf"{so}: [a-z_, ]*\b{model}\b", said)
+    medians = {middle([*of(found, arm).values()]): arm.model for _, arm in found.searched}
+    assert f"{min(medians):.1e}, has {medians[min(medians)]}; the next" in said
 
 
 def test_one_search_for_all_twins_and_variants(tmp_path, monkeypatch):
@@ -428,8 +436,28 @@ def test_search_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
 
 def test_held_out_rows_are_of_the_training_set():
-    data = load_data(DataConfig(numbers=60))
+    data = load_data(DataConfig())
     held = data.held_out()
-    assert len(held.train_x) == 22 and len(held.test_x) == 6
-    np.testing.assert_array_equal(np.concatenate([held.train_x, held.test_x]), data.train_x)
-    np.testing.assert_array_equal(np.concatenate([held.train_y, held.test_y]), data.train_y)
+    assert len(held.train_x) == 661 and len(held.test_x) == 165
+    both = np.concatenate([held.train_x, held.test_x]), np.concatenate([held.train_y, held.test_y])
+    found = {(x.tobytes(), y.tobytes()) for x, y in zip(*both, strict=True)}
+    rows = {(x.tobytes(), y.tobytes()) for x, y in zip(data.train_x, data.train_y, strict=True)}
+    assert found == rows and len(both[0]) == len(data.train_x)
+
+
+@pytest.mark.parametrize("name", ["fibonacci", "log_fibonacci", "recurrences", "addition"])
+def test_held_out_rows_are_of_every_size(name):
+    """Of any five numbers to predict that follow each other by size, one is held out."""
+    held = load_data(DataConfig(data=name)).held_out()
+    targets = [(y, False) for y in held.train_y[:, 0]] + [(y, True) for y in held.test_y[:, 0]]
+    out = [held for _, held in sorted(targets)[::-1]]
+    assert not out[0]
+    if len({y for y, _ in targets}) == len(targets):
+        assert all(sum(out[i : i + 5]) == 1 for i in range(0, len(out) - 4, 5))
+    else:
+        assert sum(out[:10]) == 2 and sum(out[:5]) == 1  # the many small ones may be equal
+
+
+def test_of_few_rows_one_is_held_out():
+    held = load_data(DataConfig(numbers=25)).held_out()
+    assert len(held.test_x) == 1 and len(held.train_x) == 2

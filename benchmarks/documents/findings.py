@@ -165,6 +165,23 @@ def rates_sentence(study: Study) -> str:
     )
 
 
+def search_sentence(study: Study) -> str:
+    """For which networks a search has found something better, and which one is the best then."""
+    sides: dict[str, list[str]] = {"better": [], "worse": [], "no difference shown": []}
+    medians = {}
+    for base, found in study.searched:
+        errors = of(study, found)
+        sides[verdict(probability_better(errors, of(study, base)))].append(base.model)
+        medians[base.model] = middle([*errors.values()])
+    said = "; ".join(f"{name}: {', '.join(models)}" for name, models in sides.items() if models)
+    model, other = sorted(medians, key=lambda model: medians[model])[:2]
+    return (
+        f"What {study.plan['searched']['trials']} trials have found, against what was searched "
+        f"from, {said}. Of all that was found the smallest median test error, "
+        f"{medians[model]:.1e}, has {model}; the next, {medians[other]:.1e}, {other}."
+    )
+
+
 def winners(study: Study) -> str:
     """Which variants of attention beat the network without, and which one has the best median."""
     plain = of(study, _arm(study, model="rnn"))
