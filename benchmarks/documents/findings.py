@@ -30,7 +30,7 @@ MARGIN = 0.05
 TASKS = ("fibonacci", "log_fibonacci", "recurrences", "addition", "long_addition")
 """Studies of every variant on a task: name of the folder, and of the block."""
 
-STUDIES = ("tutorial", "splits", "learning_rates", *TASKS)
+STUDIES = ("tutorial", "splits", "learning_rates", "search", *TASKS)
 """All folders."""
 
 
@@ -41,6 +41,7 @@ def blocks(root: Path) -> dict[str, str]:
         return read(root / FOLDER / name)
 
     tutorial, splits, rates = study("tutorial"), study("splits"), study("learning_rates")
+    search = study("search")
     found = {
         "attention": _block(tutorial, answer(tutorial), "Attention", "The tutorial"),
         "setups": _block(
@@ -53,6 +54,12 @@ def blocks(root: Path) -> dict[str, str]:
         "splits": splits_sentence(splits),
         "learning_rates": _block(
             rates, rates_sentence(rates), "Learning rates", "Attention against"
+        ),
+        "search": _block(
+            search,
+            search_sentence(search),
+            *("Found", "Errors", "Attention against"),
+            figure="errors",
         ),
     }
     for name in TASKS:
