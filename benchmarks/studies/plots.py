@@ -52,8 +52,8 @@ def errors_figure(study: Study) -> Figure:
         axes.plot([], [], "x", color="0", ms=7, ls="", label="the tutorial's own figure")
     axes.set_yticks(range(len(arms)), [label(arm, study.arms) for arm in arms], fontsize="small")
     axes.invert_yaxis()
-    axes.set(
-        xscale="log", xlabel="test MSE (dots: starts; line: 5 to 95 %, bold 25 to 75 %, median)"
+    axes.set(  # long names leave the axis little room: two lines
+        xscale="log", xlabel="test MSE (dots: starts;\nline: 5 to 95 %, bold 25 to 75 %, median)"
     )
     if tutorials or simple:
         axes.legend(
