@@ -32,9 +32,11 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """The report of the records that the project comes with."""
+    """The report of the records that the project comes with, read from a path wider than a phone."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    assert main(["report", "--results", str(ROOT / "results"), "--out", str(path)]) == 0
+    results = path.parent / ("wide" * 20)
+    results.symlink_to(ROOT / "results")
+    assert main(["report", "--results", str(results), "--out", str(path)]) == 0
     return path
 
 
