@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 import tyro
 
-from benchmarks.bench import Bench
-from benchmarks.check import Check
-from benchmarks.report import Report
-from benchmarks.run import Run
-from benchmarks.study import Study
+from benchmarks.bench.command import Bench
+from benchmarks.prove.command import Check
+from benchmarks.report.command import Report
+from benchmarks.run.command import Run
+from benchmarks.study.command import Study
 from shared.config import InputError
 
 COMMANDS = {"run": Run, "check": Check, "bench": Bench, "study": Study, "report": Report}

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.optimizer import create_many_optimizer
+from attention_twins.in_keras.optimizer import create_many_optimizer
 from keras_impl.seq2seq import taught
 from keras_impl.training import LOSSES
 from shared.config import InputError, TrainConfig

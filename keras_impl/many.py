@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.weights import get_trained, get_weights, set_trained, set_weights
 from keras_impl.loop import Loop
 from keras_impl.models import create_model
-from keras_impl.runtime import floatx
-from keras_impl.weights import get_trained, get_weights, set_trained, set_weights
 from shared.config import ModelConfig, TrainConfig
 from shared.fibonacci import Data, batches, check_order
 from shared.many import ManyResult, check_data, chunks, join, predictions

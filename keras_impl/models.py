@@ -5,6 +5,8 @@ from functools import partial
 import keras
 import numpy as np
 
+from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.weights import set_weights
 from keras_impl.attention import Attention
 from keras_impl.networks import (
     create_conv,
@@ -13,9 +15,7 @@ from keras_impl.networks import (
     create_rnn,
     create_rnn_with_attention,
 )
-from keras_impl.runtime import floatx
 from keras_impl.seq2seq import EncoderDecoder, create_encoder_decoder
-from keras_impl.weights import set_weights
 from shared.config import ModelConfig, Setup
 from shared.weights import initial_weights
 

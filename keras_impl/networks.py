@@ -5,10 +5,10 @@ from typing import Any
 import keras
 from keras import layers
 
+from attention_twins.in_keras.runtime import floatx
 from keras_impl.attention import create_attention
 from keras_impl.conv import Conv1D, MaxPooling1D
 from keras_impl.rnn import GRU, LSTM, SimpleRNN
-from keras_impl.runtime import floatx
 from shared.config import KERNEL_SIZE, check_activation
 
 

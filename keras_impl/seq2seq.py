@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from attention_twins.in_keras.runtime import floatx
 from keras_impl.attention import AdditiveAttention, last
 from keras_impl.rnn import SimpleRNN, SimpleRNNCell
-from keras_impl.runtime import floatx
 from shared.config import check_activation
 from shared.fibonacci import Data
 

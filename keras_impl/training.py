@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.optimizer import create_optimizer, get_state, set_state
-from keras_impl.runtime import floatx
+from attention_twins.in_keras.optimizer import create_optimizer, get_state, set_state
+from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.weights import get_weights, set_weights
 from keras_impl.seq2seq import taught
-from keras_impl.weights import get_weights, set_weights
 from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batch_order
 from shared.results import FitResult, Snapshot

@@ -1,11 +1,11 @@
 """Records of `twins bench` with chosen costs, as if they had been measured."""
 
-from benchmarks.stopwatch import records
-from benchmarks.stopwatch.cells import Cell
-from benchmarks.stopwatch.gates import claims
-from benchmarks.stopwatch.grid import Grid
-from benchmarks.stopwatch.process import rule_of
-from benchmarks.stopwatch.steady import steady_after
+from benchmarks.bench import records
+from benchmarks.bench.cells import Cell
+from benchmarks.bench.grid import Grid
+from benchmarks.bench.steady import steady_after
+from benchmarks.bench.validity import claims
+from benchmarks.bench.worker import rule_of
 
 MACHINE = {"host": "here", "processor": "a", "cores": 2, "versions": {"torch": "1"}, "commit": "c"}
 

@@ -1,8 +1,10 @@
 """The tutorial's layer, networks and training in PyTorch. Mirror: keras_impl."""
 
+from attention_twins.in_torch.runtime import device_name
+from attention_twins.in_torch.trace import trace
+from attention_twins.in_torch.weights import count_parameters, get_weights, set_weights
 from torch_impl.attention import AdditiveAttention, Attention
 from torch_impl.compiled import fit_compiled
-from torch_impl.interchange import export_onnx
 from torch_impl.many import fit_many
 from torch_impl.models import MODELS, attention_scores, create_model, predict
 from torch_impl.networks import (
@@ -12,11 +14,9 @@ from torch_impl.networks import (
     create_rnn,
     create_rnn_with_attention,
 )
-from torch_impl.runtime import device_name
+from torch_impl.onnx import export_onnx
 from torch_impl.seq2seq import EncoderDecoder, create_encoder_decoder, taught
-from torch_impl.trace import trace
 from torch_impl.training import fit
-from torch_impl.weights import count_parameters, get_weights, set_weights
 
 __all__ = [
     "MODELS",

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection
 import numpy as np
 from torch import nn
 
+from attention_twins.in_torch.optimizer import create_optimizer, get_state, set_state
+from attention_twins.in_torch.runtime import floatx
+from attention_twins.in_torch.weights import get_weights, set_weights
 from shared.config import InputError, TrainConfig
 from shared.fibonacci import Data, batch_order, batches, check_order
 from shared.results import FitResult, Snapshot
 from torch_impl.loop import Loop
-from torch_impl.optimizer import create_optimizer, get_state, set_state
-from torch_impl.runtime import floatx
-from torch_impl.weights import get_weights, set_weights
 
 
 def fit_compiled(

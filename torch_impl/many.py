@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from attention_twins.in_torch.runtime import floatx
+from attention_twins.in_torch.weights import get_trained, get_weights, set_trained, set_weights
 from shared.config import ModelConfig, TrainConfig
 from shared.fibonacci import Data, batches, check_order
 from shared.many import ManyResult, check_data, chunks, join, predictions
 from shared.weights import Weights, initial_weights
 from torch_impl.loop import Loop
 from torch_impl.models import create_model
-from torch_impl.runtime import floatx
-from torch_impl.weights import get_trained, get_weights, set_trained, set_weights
 
 TOGETHER = 1000
 """Starts trained at once, at most: so many make what a step costs beside them small."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from attention_twins.in_torch.weights import set_weights
 from shared.config import SETUPS, ModelConfig, Setup
 from shared.weights import initial_weights
 from torch_impl.attention import Attention
@@ -17,7 +18,6 @@ from torch_impl.networks import (
     create_rnn_with_attention,
 )
 from torch_impl.seq2seq import EncoderDecoder, create_encoder_decoder
-from torch_impl.weights import set_weights
 
 MODELS = {
     "rnn": create_rnn,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_impl.layers import unrolled
+from attention_twins.in_keras.kinds import unrolled
 from shared.fibonacci import Data
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.layers import layers, unrolled
+from attention_twins.in_keras.kinds import layers, unrolled
 from shared.fibonacci import Data
 
 

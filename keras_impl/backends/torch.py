@@ -15,8 +15,8 @@ from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from attention_twins.in_keras.kinds import unrolled
 from keras_impl.inductor import inductor
-from keras_impl.layers import unrolled
 from shared.config import InputError
 from shared.fibonacci import Data
 

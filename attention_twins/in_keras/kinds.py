@@ -1,0 +1,99 @@
+"""What a network in Keras 3 is made of. Mirror: attention_twins/in_torch/kinds.py."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from attention_twins.layers import Layer
+from keras_impl.attention import Attention
+from keras_impl.rnn import SimpleRNNCell
+from shared.config import InputError
+
+KINDS = {
+    Attention: "attention",
+    keras.layers.BatchNormalization: "batch_norm",
+    keras.layers.Conv1D: "conv1d",
+    keras.layers.Dense: "dense",
+    keras.layers.Embedding: "embedding",
+    keras.layers.GRU: "gru",
+    keras.layers.LayerNormalization: "layer_norm",
+    keras.layers.LSTM: "lstm",
+    (keras.layers.SimpleRNN, SimpleRNNCell): "simple_rnn",
+}
+"""Class of a layer → its kind."""
+
+
+def layers(model: Any, path: str = "") -> list[Layer]:
+    """The layers with weights, in the order in which the network names them.
+
+    Raises:
+        InputError: a layer with weights is of no known kind.
+    """
+    found = []
+    for module in model.layers if isinstance(model, keras.Model) else model._layers:
+        name = path + module.name
+        kind = kind_of(module)
+        if kind:
+            found.append(Layer(name, kind, module, dict(_settings(kind, module))))
+        elif getattr(module, "_layers", ()):
+            found += layers(module, f"{name}.")
+        elif module.weights:
+            raise InputError(
+                f"layers with weights must be of {', '.join(sorted(KINDS.values()))}, "
+                f"got {type(module).__name__} ({name})"
+            )
+    return found
+
+
+def kind_of(module: Any) -> str | None:
+    """The kind of a layer; None if it has none of its own."""
+    if isinstance(module, keras.layers.Bidirectional):
+        return f"bidirectional {kind_of(module.forward_layer)}"
+    return next((kind for cls, kind in KINDS.items() if isinstance(module, cls)), None)
+
+
+@contextlib.contextmanager
+def unrolled(model: Any, *kinds: str) -> Iterator[None]:
+    """Let layers write out what they do over time for a while; all that can, or some kinds of them.
+
+    Vectorisation over many starts, and in PyTorch the compiler, cannot look into their kernels.
+    """
+    found = [layer for layer in layers(model) if not kinds or layer.kind in kinds]
+    modules = [layer.module for layer in found if hasattr(layer.module, "unroll")]
+    before = [module.unroll for module in modules]
+    for module in modules:
+        module.unroll = True
+    try:
+        yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.unroll = value
+
+
+def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:
+    """What no copy of weights carries over."""
+    if kind.startswith("bidirectional"):
+        yield "merge_mode", module.merge_mode
+        kind, module = kind.split()[1], module.forward_layer
+    if kind == "attention":
+        yield "score", module.scoring
+    if kind in ("layer_norm", "batch_norm"):
+        yield "epsilon", module.epsilon
+    if kind == "batch_norm":
+        yield "momentum", module.momentum
+        yield "running variance", "biased"
+    if kind == "conv1d":
+        yield "strides", module.strides[0]
+        yield "dilation_rate", module.dilation_rate[0]
+        yield "groups", module.groups
+    if kind in ("simple_rnn", "lstm", "gru"):
+        yield "activation", module.activation.__name__
+        yield "go_backwards", getattr(module, "go_backwards", False)  # a cell has no direction
+    if kind in ("simple_rnn", "lstm") and module.use_bias:
+        yield "trained biases", 1
+    if kind in ("lstm", "gru"):
+        yield "recurrent_activation", module.recurrent_activation.__name__
+    if kind == "gru":
+        yield "reset_after", module.reset_after

@@ -1,0 +1,177 @@
+"""The figures of a record, each as SVG and PNG."""
+
+import itertools
+import statistics
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.bench.cells import Cell, told_apart
+from benchmarks.bench.costs import (
+    by_block,
+    cost,
+    floor_of,
+    in_all,
+    measured,
+    usual,
+)
+from benchmarks.bench.records import Record
+from benchmarks.bench.scaling import AXES, crossings, described, families, label, on_axis
+from benchmarks.bench.switches import TIERS
+from benchmarks.run.figures import save_figure
+
+COLOURS = {
+    "Keras/tensorflow": "#c1272d",
+    "Keras/jax": "#0a6ebd",
+    "Keras/torch": "#3a7d44",
+    "PyTorch": "#d9822b",
+    "scalar loop": "0.4",
+}
+
+STYLES = {"fit": "-", "fit_compiled": "--", "fit_many": ":", "floor": "-."}
+
+
+ALTS = {
+    "steps": "Cost of a training step by each twin and way to train, on a logarithmic axis.",
+    "break_even": "Seconds of a training against its epochs, first call included.",
+    "scaling": "Cost of a training step against units, batch size and time steps.",
+}
+"""What each figure shows, for those who do not see it."""
+
+
+def save_figures(record: Record) -> None:
+    """Draw what the record has cells for."""
+    for name, figure in figures(record).items():
+        save_figure(figure, record.folder / name)
+
+
+def figures(record: Record) -> dict[str, Figure]:
+    """A key of ALTS → what the record has cells for."""
+    drawn = {
+        "steps": steps_figure(record),
+        "break_even": break_even_figure(record),
+        "scaling": scaling_figure(record),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def networks(record: Record, tiers: str) -> list[list[Cell]]:
+    """Of each network the cells of its first setting that has any in these tiers, no copies."""
+    found: dict[str, list[Cell]] = {}
+    for cell in measured(record):
+        if cell.tier in tiers and not cell.copy:
+            own = found.setdefault(cell.model, [])
+            if not own or own[0].setting == cell.setting:
+                own.append(cell)
+    return [*found.values()]
+
+
+def steps_figure(record: Record) -> Figure | None:
+    """Cost of a step by each way, tier by tier, every process a dot; a network a panel."""
+    owners = networks(record, "ABCD")
+    if not owners:
+        return None
+    wide = min(len(owners), 2)
+    rows = -(-len(owners) // wide)
+    height = 1.4 + 0.24 * max(map(len, owners))
+    figure = Figure(figsize=(3.5 + 4.5 * wide, height * rows), layout="constrained")
+    panels = [*figure.subplots(rows, wide, sharex=True, squeeze=False).flat]
+    common, names = told_apart([cells[0].setting for cells in owners])
+    for axes, cells, name in zip(panels, owners, names, strict=False):
+        _draw_steps(axes, record, cells)
+        axes.set_title(name or common, fontsize=8)
+    for axes in panels[len(owners) :]:
+        axes.set_axis_off()
+    tiers = sorted({cell.tier for cells in owners for cell in cells})
+    heads = [" · ".join(f"{key}: {TIERS[key]}" for key in tiers), common]
+    figure.suptitle("\n".join(heads[: len(heads) - (wide == 1)]), fontsize=8)
+    figure.supxlabel("µs per training step and start (each dot a process)", fontsize="medium")
+    return figure
+
+
+def _draw_steps(axes: Axes, record: Record, cells: list[Cell]) -> None:
+    """One network: a line for each cell; the floor as a line."""
+    cells = sorted(cells, key=lambda cell: (cell.tier, cost(record, cell).median))
+    for row, cell in enumerate(cells):
+        values = list(by_block(record, cell).values())
+        axes.plot(values, [row] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[cell.twin])
+        found = cost(record, cell)
+        if found.known:
+            axes.plot([found.low, found.high], [row, row], lw=2, color=COLOURS[cell.twin])
+    for row in range(1, len(cells)):
+        if cells[row].tier != cells[row - 1].tier:
+            axes.axhline(row - 0.5, color="0.8", lw=0.8)
+    floor = floor_of(cells[0])
+    if floor in measured(record):
+        axes.axvline(
+            cost(record, floor).median, color="0.4", ls=":", label="floor: one scalar loop"
+        )
+        axes.legend(frameon=False, fontsize="small", loc="lower right")
+    labels = [f"{cell.tier}   {cell.twin}  {cell.name}" for cell in cells]
+    axes.set_yticks(range(len(cells)), labels, fontsize="small")
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.grid(axis="x", which="both", lw=0.3)
+
+
+def break_even_figure(record: Record) -> Figure | None:
+    """Seconds in all against epochs, from call to return; a panel for each network and twin."""
+    owners = [own for own in networks(record, "ABC") if any(cell.tier in "BC" for cell in own)]
+    if not owners:
+        return None
+    twins = list(dict.fromkeys(cell.twin for own in owners for cell in own))
+    wide = len(twins) * min(len(owners), max(1, 4 // len(twins)))
+    rows = -(-len(owners) * len(twins) // wide)
+    figure = Figure(figsize=(2.6 * max(2, wide), 0.4 + 3.2 * rows), layout="constrained")
+    epochs = [1, 2, 5, 10, 30, 100, 300, 1000]
+    panels = [*figure.subplots(rows, wide, sharex=True, sharey=True, squeeze=False).flat]
+    for axes, (own, twin) in zip(panels, itertools.product(owners, twins), strict=False):
+        for i, cell in enumerate(cell for cell in own if cell.twin == twin):
+            lines = usual(record, cell)
+            seconds = [statistics.median(in_all(line, n) for line in lines) for n in epochs]
+            axes.plot(epochs, seconds, label=cell.name, color=f"C{i}", lw=1.5)
+        axes.axvline(30, color="0.8", lw=0.8)
+        axes.set(xscale="log", yscale="log")
+        axes.set_title(f"{own[0].model}\n{twin}", fontsize="small")
+        axes.grid(which="major", lw=0.3)
+        if axes.lines[:-1]:
+            axes.legend(frameon=False, fontsize=6.5)
+    for axes in panels[len(owners) * len(twins) :]:
+        axes.set_axis_off()
+    figure.supxlabel("epochs", fontsize="medium")
+    figure.supylabel("seconds in all", fontsize="medium")
+    return figure
+
+
+def scaling_figure(record: Record) -> Figure | None:
+    """Cost of a step against size, an axis a panel; crossovers as crosses."""
+    owners, marks = families(record), list(crossings(record))
+    if not owners:
+        return None
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    for panel, axis in zip(figure.subplots(1, len(AXES), sharey=True), AXES, strict=True):
+        for own, cells in owners.items():
+            curve = dict(sorted(on_axis(own, cells, axis).items()))
+            costs = [cost(record, cell).median for cell in curve.values()]
+            name = label(own, owners) if axis == AXES[0] else None
+            style = STYLES[own.way]
+            panel.plot([*curve], costs, f"o{style}", ms=3, color=COLOURS[own.twin], label=name)
+        for mark in marks:
+            if mark.axis == axis:
+                panel.plot(mark.at.median, _height(record, mark.small, axis, mark.at.median), "kx")
+        panel.set(xscale="log", yscale="log", xlabel=axis.replace("_", " "))
+        panel.grid(which="major", lw=0.3)
+    figure.axes[0].set_ylabel("µs per training step")
+    figure.legend(frameon=False, fontsize="small", loc="outside lower center", ncols=5)
+    figure.suptitle(
+        "crossovers: " + ("; ".join(map(described, marks[:6])) or "none"), fontsize="small"
+    )
+    return figure
+
+
+def _height(record: Record, own: Cell, axis: str, size: float) -> float:
+    """The cost of a way at a size between those that were measured."""
+    curve = dict(sorted(on_axis(own, families(record)[own], axis).items()))
+    costs = [cost(record, cell).median for cell in curve.values()]
+    return float(np.exp(np.interp(np.log(size), np.log([*curve]), np.log(costs))))

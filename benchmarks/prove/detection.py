@@ -1,0 +1,161 @@
+"""`twins check --mutants`: which rung of the ladder sees which wrong port."""
+
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import rich.box
+from rich.console import Console
+from rich.table import Table
+
+from attention_twins.compare import Verdict, from_float32, from_rounding
+from attention_twins.coordinator import Ascent, Plan
+from attention_twins.parity import RUNGS
+from attention_twins.stages import climb
+from attention_twins.traces import alone, expected, moved, received, rmsprop_on_paper
+from benchmarks.prove.cases import Case, follows
+from benchmarks.prove.certificate import (
+    arrivals,
+    close_record,
+    is_derived,
+    larger,
+    open_record,
+    own_float32_errors,
+    stepped,
+)
+from benchmarks.prove.tables import screen
+from benchmarks.prove.wrong_ports import MUTANTS
+from shared.config import TUTORIAL_MODELS
+
+STEPS = 60
+"""Steps of a mutant's trajectory: none of them needs more."""
+
+KERAS, TITLE = "keras-tensorflow", "Keras/tensorflow"
+"""What the wrong ports are compared with: the backend whose rounding needs a bridge, too."""
+
+
+def hunt(seed: int, certificate: Path | None) -> int:
+    """Climb with the correct port and with every wrong one; show the kill matrix; the exit code.
+
+    0 if the correct port passes and every wrong one is seen by the rung that should see it first.
+    """
+    models = dict.fromkeys([*TUTORIAL_MODELS, *(mutant.model for mutant in MUTANTS.values())])
+    correct = [Case(model, "float64", STEPS, seed) for model in models]
+    # Of networks that the tutorial has not, gates follow from what float32 makes of them.
+    single = [replace(case, dtype="float32") for case in correct if is_derived(case)]
+    wrong = [Case(mutant.model, "float64", STEPS, seed, name) for name, mutant in MUTANTS.items()]
+    plans = {
+        KERAS: Plan(
+            "tensorflow", [], len(correct + single), climb, (correct + single, ["tensorflow"])
+        ),
+        "torch": Plan(
+            "jax",
+            [KERAS],
+            len(correct + single + wrong),
+            climb,
+            (correct + single + wrong, ["tensorflow"]),
+        ),
+    }
+    record = open_record("check --mutants", correct)
+    with tempfile.TemporaryDirectory() as folder:
+        ascent = Ascent(plans, Path(folder))
+        try:
+            ascent.climb()
+        except KeyboardInterrupt:
+            record["status"] = "interrupted"
+            close_record(record, certificate)
+            raise
+        record |= {"status": "complete", "failures": ascent.named_failures()}
+        kills = [kill(ascent.folder, case) for case in correct + wrong] * (not ascent.failures)
+    record["ok"] = bool(kills) and all(found["ok"] for found in kills)
+    show(kills)
+    close_record(record, certificate, kills=kills)
+    return int(not record["ok"])
+
+
+def kill(folder: Path, case: Case) -> dict[str, Any]:
+    """Which rungs see a port, and where it parts from Keras first."""
+    ours, theirs = folder / "torch" / case.name, folder / KERAS / case.correct.name
+    followed, verdict = follows("tensorflow", case.dtype), Verdict()
+    pair = {
+        "model": case.model,
+        "dtype": case.dtype,
+        "twin": case.mutant or "PyTorch",
+        "against": TITLE,
+    }
+    actual = rmsprop_on_paper(alone(ours, followed))
+    least = limits(folder, case.correct)
+    places = expected(STEPS, masked=True)
+    verdict.add(pair, actual, alone(theirs, followed), {}, least, places)
+    arrived = arrivals(STEPS, KERAS)
+    verdict.add(pair, *received(ours, theirs, followed), {}, least, arrived)
+    seen = {rung: any(r["rung"] == rung and not r["ok"] for r in verdict.rows) for rung in RUNGS}
+    first = next((rung for rung in RUNGS if seen[rung]), None)
+    places = [screen(pair, parted) for pair, parted in verdict.divergences[:1]]
+    effect = [row["max_abs"] for row in verdict.rows if row["rung"] == first and not row["ok"]]
+    return {
+        "mutant": case.mutant,
+        "model": case.model,
+        "rungs": seen,
+        "killed_by": first,
+        "effect": max(effect, default=0.0),
+        "ok": first == (MUTANTS[case.mutant].killed_by if case.mutant else None),
+        "first_divergence": places[0] if places else [],
+    }
+
+
+@cache
+def limits(folder: Path, case: Case) -> dict[Any, float]:
+    """What the gates of a network must allow a correct port."""
+    rounding = from_rounding(moved(case), case.dtype)
+    if not is_derived(case):
+        return rounding
+    ours, theirs = (
+        own_float32_errors(folder / name, case.title, "tensorflow") for name in ("torch", KERAS)
+    )
+    return larger(rounding, stepped(from_float32(larger(ours, theirs), case.dtype)))
+
+
+def show(kills: list[dict[str, Any]]) -> None:
+    """Print the kill matrix."""
+    console = Console()
+    console = Console(width=max(120, console.width))
+    table = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    columns, lines = matrix(kills)
+    for column in columns:
+        left = column == "port"
+        table.add_column(column, justify="left" if left else "center", no_wrap=True)
+    for found, line in zip(kills, lines, strict=True):
+        table.add_row(*line, style="" if found["ok"] else "red")
+    console.print("\n● the rung sees it   · the rung does not")
+    console.print(table)
+    console.print(sentence(kills), markup=False, highlight=False)
+
+
+def matrix(kills: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Titles of the columns, and a line for each port."""
+    lines = [
+        [
+            found["mutant"] or f"the correct one, {found['model']}",
+            *("●" if seen else "·" for seen in found["rungs"].values()),
+        ]
+        for found in kills
+    ]
+    return ["port", *RUNGS], lines
+
+
+def sentence(kills: list[dict[str, Any]]) -> str:
+    """How many wrong ports are seen, and how many up to each rung."""
+    wrong = [found for found in kills if found["mutant"]]
+    alive = [found["mutant"] for found in wrong if not found["killed_by"]]
+    text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"
+    counts = []
+    for rung in RUNGS:
+        new = sum(found["killed_by"] == rung for found in wrong)
+        if new:
+            counts.append(f"{new} first by {rung}")
+    text += f": {', '.join(counts)}." if counts else "."
+    odd = [found["mutant"] or "the correct one" for found in kills if not found["ok"]]
+    return text + f" Not as expected: {', '.join(odd)}." * bool(odd)

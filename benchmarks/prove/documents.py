@@ -1,0 +1,116 @@
+"""What the documents say of equality, from the certificates of `twins check`."""
+
+from typing import Any
+
+from benchmarks.common.tables import Table, as_markdown
+from benchmarks.prove import detection
+from benchmarks.prove.tables import overview, scores, sentence
+from shared.config import MODELS, TUTORIAL_MODELS
+
+CHECK = "results/check"
+
+FAMILY = f"{CHECK}/family"
+"""Certificates of the other networks, a file each."""
+
+
+def proof_block(full: dict[str, Any], mutants: dict[str, Any], variants: dict[str, Any]) -> str:
+    """Figure, tables and conditions of the whole ladder; what the variants made of it."""
+    parts = [f"![Growth of the difference]({CHECK}/growth.png)"]
+    for dtype in dict.fromkeys(row["dtype"] for row in full["rows"]):
+        rows = [row for row in full["rows"] if row["dtype"] == dtype]
+        models = ", ".join(dict.fromkeys(row["model"] for row in rows))
+        columns, lines = scores(rows)
+        parts += [
+            f"{dtype}, largest difference of any number from PyTorch, the worst of {models}:",
+            as_markdown(Table("", tuple(columns), lines, left=1)),
+        ]
+    return "\n\n".join(
+        [
+            *parts,
+            f"{sentence(full)} {detection.sentence(mutants['kills'])}",
+            f"Conditions: {conditions(full)}. Certificates: "
+            f"[{CHECK}/full.json]({CHECK}/full.json), "
+            f"[{CHECK}/mutants.json]({CHECK}/mutants.json).",
+            variants_sentence(variants, mutants),
+        ]
+    )
+
+
+def variants_sentence(variants: dict[str, Any], mutants: dict[str, Any]) -> str:
+    """How the variants of attention climb, and that their wider gates would let no mistake by."""
+    names = ", ".join(dict.fromkeys(case["variant"] for case in variants["cases"]))
+    return (
+        f"The variants of attention ({names}), to {variants['cases'][0]['steps']:,} steps: "
+        f"{sentence(variants).split('.')[0]}. Some of their gates are wider: in float64 up to "
+        f"{widest(variants):.1e} on the trajectory; the smallest effect of any wrong port above, "
+        f"on the rung that sees it first, is {smallest(mutants):.1e}. Certificate: "
+        f"[{CHECK}/variants.json]({CHECK}/variants.json)."
+    )
+
+
+def family_block(certificates: dict[str, dict[str, Any]]) -> str:
+    """How the other networks climb, a line each, and which have not yet."""
+    named = {f"[{model}]({FAMILY}/{model}.json)": record for model, record in certificates.items()}
+    left = [model for model in MODELS if model not in (*TUTORIAL_MODELS, *certificates)]
+    parts = [
+        "The other networks: how many comparisons held, and the largest difference of any weight "
+        "from PyTorch after the last step, of all backends, with the widest gate:",
+        as_markdown(overview(named)),
+        f"Conditions: {conditions(next(iter(certificates.values())))}.",
+    ]
+    if left:
+        parts.append(f"So far only shorter, in the tests: {', '.join(left)}.")
+    return "\n\n".join(parts)
+
+
+def widest(record: dict[str, Any]) -> float:
+    """The widest gate of a certificate on the trajectory, in float64."""
+    return max(
+        row["gate"]
+        for row in record["rows"]
+        if (row["rung"], row["dtype"]) == ("trajectory", "float64")
+    )
+
+
+def smallest(mutants: dict[str, Any]) -> float:
+    """The smallest effect of a wrong port where it is seen first, in float64."""
+    return min(found["effect"] for found in mutants["kills"] if found["effect"])
+
+
+def effects_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
+    """What each difference does if nothing is done about it."""
+    lines = []
+    for found in mutants["kills"]:
+        if found["mutant"]:
+            effect = found["effect"]
+            size = "NaN on one side" if effect is None else f"{effect:.1e}"
+            lines.append([found["mutant"], found["killed_by"], size])
+    for optimizer in dict.fromkeys(r["optimizer"] for r in full["rows"] if r["gate"] is None):
+        rows = [r for r in full["rows"] if r["gate"] is None and r["optimizer"] == optimizer]
+        effect = max(row["max_abs"] for row in rows)
+        lines.append([f"{optimizer}: no bridge", rows[0]["rung"], f"{effect:.1e}"])
+    columns = ("difference left as it is", "seen first on the rung", "largest")
+    return f"{as_markdown(Table('', columns, lines))}\n\nConditions: {conditions(mutants)}."
+
+
+def kills_block(mutants: dict[str, Any]) -> str:
+    """The kill matrix."""
+    columns, lines = detection.matrix(mutants["kills"])
+    return "\n\n".join(
+        [
+            as_markdown(Table("", tuple(columns), lines, left=1)),
+            f"{detection.sentence(mutants['kills'])} {conditions(mutants)}.",
+        ]
+    )
+
+
+def conditions(record: dict[str, Any]) -> str:
+    """What a reader needs to judge a certificate."""
+    environment = record["environment"]
+    names = ("keras", "tensorflow", "jax", "torch", "numpy")
+    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in names)
+    case = record["cases"][0]
+    return (
+        f"seed {case['seed']}, n = 1 start, {case['steps']:,} steps; {versions}; "
+        f"{environment['processor']}, cpu, one thread for each framework"
+    )

@@ -1,0 +1,38 @@
+"""What the README says of training, from records of `twins run`."""
+
+from typing import Any
+
+from benchmarks.common.tables import Table, as_markdown
+from benchmarks.run.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
+
+FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
+FORECAST = "results/forecast"
+
+
+def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
+    """Figure and table of the run in float32, differences in both types, the conditions."""
+    differences = [*difference_lines(double), *difference_lines(single)]
+    return "\n\n".join(
+        [
+            f"![Predicted against true test numbers]({FOLDERS[0]}/predictions.png)",
+            as_markdown(Table("", tuple(RESULT_COLUMNS), list(result_rows(single)))),
+            "\n".join(f"- {line}" for line in differences),
+            verdict(single),
+            f"Conditions: {conditions(single)}. Records, weights and figures: "
+            + " and ".join(f"[{folder}]({folder})" for folder in FOLDERS)
+            + ".",
+        ]
+    )
+
+
+def forecast_block(record: dict[str, Any]) -> str:
+    """Figure and errors of several numbers at once, the conditions."""
+    return "\n\n".join(
+        [
+            f"![Forecasts of several numbers]({FORECAST}/forecast.png)",
+            as_markdown(Table("", tuple(RESULT_COLUMNS), list(result_rows(record)))),
+            "\n".join(f"- {line}" for line in difference_lines(record)),
+            verdict(record),
+            f"Conditions: {conditions(record)}. Record: [{FORECAST}]({FORECAST}).",
+        ]
+    )

@@ -1,0 +1,171 @@
+"""Tables that hold one arm of a study against another: attention, variants, set-ups, twins."""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+from benchmarks.common.tables import Table
+from benchmarks.study.arms import Arm, label
+from benchmarks.study.records import Study
+from benchmarks.study.summary import (
+    Estimate,
+    equivalence,
+    median_of,
+    median_ratio,
+    middle,
+    probability_better,
+)
+from shared.config import MODELS, WITH_VARIANTS
+
+
+def best_rate(study: Study, arm: Arm) -> float:
+    """The learning rate with the smallest median training error."""
+
+    def median(rate: float) -> float:
+        errors = [*study.errors(arm, rate, "train").values()]
+        return middle(errors) if errors else math.inf
+
+    return min(study.rates_of(arm), key=median)
+
+
+def of(study: Study, arm: Arm, side: str = "test") -> dict[int, float]:
+    """Errors at an arm's best learning rate."""
+    return study.errors(arm, best_rate(study, arm), side)
+
+
+def searched_table(study: Study) -> Table:
+    """What searches have found, on starts and test rows that no trial has seen."""
+    columns = (
+        "searched from",
+        *("units", "batch size", "attention", "learning rate"),
+        "median test error",
+        "before",
+        "P(better than before)",
+        "so",
+        "median error, times as large",
+    )
+    lines = []
+    for base, found in study.searched:
+        for _, *cells in _against(study, found, base):
+            before = [arm for arm in study.arms if not arm.learning_rate]
+            variant = found.variant if found.model in WITH_VARIANTS else ""
+            shown = [found.units, found.batch_size, variant, f"{found.learning_rate:.2g}"]
+            medians = [median_of([*of(study, arm).values()]) for arm in (found, base)]
+            lines.append([label(base, before), *map(str, [*shown, *medians]), *cells])
+    trials = study.plan.get("searched", {}).get("trials", 0)
+    return Table(f"Found by search, {trials} trials each", columns, lines, left=1)
+
+
+def attention_table(study: Study) -> Table:
+    """With attention against without, all else equal."""
+    columns = ("arm", "P(attention better)", "so", "median error, times that without")
+    lines = []
+    for arm, other in rivals(study):
+        lines += _against(study, arm, other)
+    return Table("Attention against none", columns, lines, left=1)
+
+
+def rates_table(study: Study) -> Table:
+    """The same where both have one learning rate, not each its best."""
+    columns = ("arm", "P(attention better)", "so", "median error, times that without")
+    lines = []
+    for arm, other in rivals(study) if len(study.rates) > 1 else ():
+        for rate in study.rates if not arm.learning_rate else ():
+            for name, *cells in _against(study, arm, other, rate):
+                lines.append([f"{name}, {rate:g}", *cells])
+    return Table("Attention against none, at one rate", columns, lines, left=1)
+
+
+def rivals(study: Study) -> Iterator[tuple[Arm, Arm]]:
+    """Every arm with attention, and the one that differs in having none.
+
+    What searches have found counts as differing in what they were searched from.
+    """
+    bases = {found: base for base, found in study.searched}
+    for arm in study.arms:
+        first, *layers = MODELS[arm.model]
+        others = (
+            o
+            for o in study.arms
+            if MODELS[o.model][0] == first
+            and "attention" not in MODELS[o.model]
+            and (o in bases) == (arm in bases)
+            and _same(bases.get(arm, arm), bases.get(o, o), "model", "variant")
+        )
+        other = next(others, None)
+        if "attention" in layers and other:
+            yield arm, other
+
+
+def variants_table(study: Study) -> Table:
+    """Each variant of attention against the tutorial's, all else equal."""
+    columns = ("arm", "P(better than the tutorial's)", "so", "median error, times as large")
+    lines = []
+    for arm in study.arms:
+        others = (o for o in study.arms if o.variant == "tutorial" and arm.variant != "tutorial")
+        other = next((o for o in others if _same(arm, o, "variant")), None)
+        if other:
+            lines += _against(study, arm, other)
+    return Table("Variants against the tutorial's attention", columns, lines, left=1)
+
+
+def setups_table(study: Study) -> Table:
+    """Each set-up against the twins', all else equal."""
+    columns = ("arm", "P(better than in the twin set-up)", "so", "median error, times as large")
+    lines = []
+    for arm in study.arms:
+        other = next((o for o in study.arms if _same(arm, o, "setup") and o.setup == "twin"), None)
+        if arm.setup != "twin" and other:
+            lines += _against(study, arm, other)
+    return Table("Set-ups", columns, lines, left=1)
+
+
+def twins_table(study: Study, margin: float) -> Table:
+    """Two twins on the same starts, where the set-up gives both the same."""
+    columns = (
+        "one",
+        "the other",
+        f"starts within {margin:.0%}",
+        "largest difference",
+        "p of a difference beyond",
+        "so",
+    )
+    lines = []
+    for one, other in itertools.combinations(study.arms, 2):
+        if _same(one, other, "twin") and one.setup in ("twin", "initializers", "bias_start"):
+            errors = of(study, one), of(study, other)
+            if errors[0].keys() & errors[1].keys():
+                found = equivalence(*errors, margin)
+                so = "equivalent" if found.shown else "equivalence is not shown"
+                numbers = [f"{found.within:.1%}", f"{found.largest:.2g}", f"{found.p:.2g}"]
+                lines.append([label(one, study.arms), other.twin, *numbers, so])
+    return Table("Twins on the same starts", columns, lines, left=2)
+
+
+def _same(one: Arm, other: Arm, *but: str) -> bool:
+    """Two arms that differ in some fields at most, and are not one."""
+    return one != other and all(
+        value == getattr(other, name) for name, value in vars(one).items() if name not in but
+    )
+
+
+def _against(study: Study, arm: Arm, other: Arm, rate: float | None = None) -> Iterator[list[str]]:
+    """A line with P(better), verdict and ratio of medians, if both were trained.
+
+    At a learning rate, or each at its best.
+    """
+    errors = (
+        (of(study, arm), of(study, other))
+        if rate is None
+        else (study.errors(arm, rate), study.errors(other, rate))
+    )
+    if errors[0].keys() & errors[1].keys():
+        better = probability_better(*errors)
+        yield [label(arm, study.arms), str(better), verdict(better), str(median_ratio(*errors))]
+
+
+def verdict(better: Estimate) -> str:
+    """What a probability of being better shows."""
+    if better.low > 0.5:
+        return "better"
+    return "worse" if better.high < 0.5 else "no difference shown"

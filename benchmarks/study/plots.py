@@ -1,0 +1,88 @@
+"""The figures of a study, each as SVG and PNG."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.run.figures import panels, save_figure
+from benchmarks.run.tables import TUTORIAL
+from benchmarks.study.arms import label
+from benchmarks.study.comparisons import best_rate, of
+from benchmarks.study.records import Study
+from benchmarks.study.summary import quantiles
+from benchmarks.study.tables import RATE, as_tutorial
+from shared.baselines import baselines
+from shared.config import DECODERS, MODELS
+from shared.tasks import load_data
+
+
+def save_figures(study: Study) -> None:
+    """Draw what has been trained so far."""
+    if any(of(study, arm) for arm in study.arms):
+        save_figure(errors_figure(study), study.folder / "errors")
+        save_figure(loss_figure(study), study.folder / "loss")
+
+
+def errors_figure(study: Study) -> Figure:
+    """The distribution of test errors, an arm a row: every start a dot, quantiles as a line."""
+    arms = [arm for arm in study.arms if of(study, arm)]
+    figure = Figure(figsize=(9, 1.4 + 0.34 * len(arms)), layout="constrained")
+    axes = figure.subplots()
+    noise = np.random.default_rng(0)
+    tutorials = [arm for arm in arms if as_tutorial(arm) and best_rate(study, arm) == RATE]
+    for row, arm in enumerate(arms):
+        errors = np.array([*of(study, arm).values()])
+        shown = errors[np.isfinite(errors) & (errors > 0)]
+        colour = "#0a6ebd" if "attention" in MODELS[arm.model] else "#c1272d"
+        height = row + noise.uniform(-0.22, 0.22, shown.size)
+        axes.plot(shown, height, ".", ms=2.5, alpha=0.35, color=colour, mew=0)
+        if not shown.size:
+            continue
+        low, lower, middle, upper, high = quantiles(shown.tolist())
+        axes.plot([low, high], [row, row], color="0.15", lw=0.8)
+        axes.plot([lower, upper], [row, row], color="0.15", lw=3)
+        axes.plot(middle, row, "o", ms=5, mfc="white", mec="0.15")
+        if arm in tutorials:
+            axes.plot(TUTORIAL[arm.model]["test_mse"], row, "x", color="0", ms=7)
+    alike = len({arm.data_config for arm in arms}) == 1  # else each has baselines of its own
+    simple = baselines(load_data(arms[0].data_config)) if alike else {}
+    for (name, sides), style in zip(simple.items(), ("-", "--", ":", "-."), strict=False):
+        if sides["test"] > 1e-12:
+            axes.axvline(sides["test"], color="0.6", lw=1, ls=style, label=name, zorder=0)
+    if tutorials:
+        axes.plot([], [], "x", color="0", ms=7, ls="", label="the tutorial's own figure")
+    axes.set_yticks(range(len(arms)), [label(arm, study.arms) for arm in arms], fontsize="small")
+    axes.invert_yaxis()
+    axes.set(  # long names leave the axis little room: two lines
+        xscale="log", xlabel="test MSE (dots: starts;\nline: 5 to 95 %, bold 25 to 75 %, median)"
+    )
+    if tutorials or simple:
+        axes.legend(
+            frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1)
+        )
+    axes.grid(axis="x", lw=0.3)
+    return figure
+
+
+def loss_figure(study: Study) -> Figure:
+    """Training loss against epochs: the median start of each arm, and the middle half of them."""
+    arms = [arm for arm in study.arms if of(study, arm)]
+    names = list(dict.fromkeys(arm.model for arm in arms))
+    figure, axes_of = panels(len(names), 5.2, 4, sharey=True)
+    for axes, name in zip(axes_of, names, strict=True):
+        own = [arm for arm in arms if arm.model == name]
+        for i, arm in enumerate(own):
+            starts = study.starts(arm, best_rate(study, arm))
+            losses = np.array([start["loss"] for start in starts], float)
+            losses = np.nan_to_num(losses, nan=np.inf)  # null has become NaN
+            epochs = np.arange(1, losses.shape[1] + 1)
+            low, middle, high = np.quantile(
+                losses, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf"
+            )
+            axes.plot(epochs, middle, color=f"C{i % 10}", label=label(arm, own))
+            axes.fill_between(epochs, low, high, color=f"C{i % 10}", alpha=0.12, lw=0)
+        told = ", told the number before" * (name in DECODERS and own[0].horizon > 1)
+        axes.set(yscale="log", title=name + told, xlabel="epoch")
+        axes.legend(frameon=False, fontsize="x-small")
+        axes.grid(lw=0.3)
+    axes_of[0].set_ylabel("training loss")
+    return figure

@@ -1,0 +1,83 @@
+"""Wrong ports: each is seen, by the rung that should see it first; the correct one passes."""
+
+import inspect
+import json
+
+import pytest
+
+import torch_impl
+from attention_twins.parity import RUNGS
+from benchmarks.cli import main
+from benchmarks.prove.wrong_ports import MUTANTS, applied, edited, find
+
+# The eleven that are made most often, and what sees them first.
+ELEVEN = {
+    "recurrent kernel not transposed": "forward",
+    "bias copied into both biases": "forward",
+    "softmax over the rows": "forward",
+    "attention's b dropped": "forward",
+    "tanh of the scores missing": "forward",
+    "alpha detached": "gradients",
+    "bias halved into two trained ones": "step",
+    "second bias 0, but trained": "step",
+    "Adam's ε 1e-8, as PyTorch has it": "step",
+    "Adam's ε 1e-7, as Keras has it": "step",
+    "AdamW in place of Adam": "step",
+}
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mutants") / "m.json"
+    assert main(["check", "--mutants", "--json", str(path)]) == 0
+    record = json.loads(path.read_text())
+    assert record["ok"]
+    return {(found["mutant"], found["model"]): found for found in record["kills"]}
+
+
+def test_correct_port_passes(matrix):
+    for model in {mutant.model for mutant in MUTANTS.values()}:
+        found = matrix["", model]
+        assert found["killed_by"] is None and not any(found["rungs"].values())
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_wrong_port_is_seen_first_by_its_rung(matrix, name):
+    found = matrix[name, MUTANTS[name].model]
+    first = MUTANTS[name].killed_by
+    assert found["killed_by"] == first
+    rungs = list(RUNGS)
+    assert found["rungs"][first]
+    assert not any(found["rungs"][rung] for rung in rungs[: rungs.index(first)])
+    assert any("tensor" in line for line in found["first_divergence"])
+
+
+def test_the_eleven_are_seen_by_forward_gradients_and_one_step():
+    assert {name: MUTANTS[name].killed_by for name in ELEVEN} == ELEVEN
+    assert len(MUTANTS) >= 21
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_leave_nothing_behind(name):
+    originals = {target: find(target)[2] for target in MUTANTS[name].edits}
+    with applied(name):
+        assert all(find(target)[2] is not originals[target] for target in originals)
+    assert {target: find(target)[2] for target in originals} == originals
+
+
+def test_a_function_that_others_have_imported_is_changed_there_too():
+    target = "weights:set_weights"
+    with applied("bias copied into both biases"):
+        changed = find(target)[2]
+        assert torch_impl.set_weights is changed
+        assert torch_impl.training.set_weights is changed
+    assert torch_impl.set_weights is find(target)[2] is not changed
+
+
+def test_stale_mutants_are_an_error():
+    *_, function = find("training:fit")
+    with pytest.raises(ValueError, match="must hold 'no such text' once"):
+        edited(function, [("no such text", "")])
+    assert inspect.getsource(function).count("step") > 1
+    with pytest.raises(ValueError, match="once"):
+        edited(function, [("step", "")])
