@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from attention_twins.errors import InputError
 from attention_twins.processes import Message, Workers
-from shared.config import InputError, TrainConfig
+from shared.config import TrainConfig
 
 RUNGS_ALONE, RUNGS_FASTER, RUNGS_TOGETHER = 6, 2, 2
 """How often a worker reports for a case: before it meets the others, if it trains by the faster

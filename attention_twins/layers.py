@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.config import InputError
+from attention_twins.errors import InputError
 
 
 @dataclass(frozen=True)

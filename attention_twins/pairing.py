@@ -5,20 +5,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from rich.console import Console
 
 from attention_twins.compare import Verdict
 from attention_twins.coordinator import Ascent, Plan
+from attention_twins.errors import InputError, check_choice, check_integer
 from attention_twins.parity import load_trace, save_trace
 from attention_twins.processes import no_interrupt
+from attention_twins.training import Dtype, KerasBackend, Loss
 from attention_twins.user_model import Guest, renamed, visit
 from benchmarks.prove.certificate import close_record, judged, open_record, results
 from benchmarks.prove.command import check_file
 from benchmarks.prove.tables import show
-from shared.config import LOSSES, Dtype, InputError, check_choice, check_integer
 
 ADVICE = {
     "epsilon": "set eps in PyTorch to Keras's epsilon",
@@ -71,10 +72,10 @@ def check_pair(
     Raises:
         InputError: a model cannot be made, or layers cannot be paired.
     """
-    check_choice("loss", loss, LOSSES)
+    check_choice("loss", loss, get_args(Loss))
     check_choice("from", source, ("keras", "torch"))
     for backend in keras_backends:
-        check_choice("keras_backend", backend, ("tensorflow", "jax", "torch"))
+        check_choice("keras_backend", backend, get_args(KerasBackend))
     check_integer("steps", steps, 2, 100_000)
     check_integer("seed", seed, 0, 2**32 - 1)
     if not keras_backends:

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from shared.config import InputError
+from attention_twins.errors import InputError
 
 Trace = dict[str, np.ndarray]
 """Name → array, in the order of computation."""

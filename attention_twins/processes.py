@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import psutil
-
-from shared.config import InputError, TrainConfig
+from attention_twins.errors import InputError
+from attention_twins.training import Runtime
 
 Send = Callable[[str, Any], None]
 
@@ -43,7 +42,7 @@ class Message:
     content: Any
 
 
-def framework_environment(config: TrainConfig) -> dict[str, str]:
+def framework_environment(config: Runtime) -> dict[str, str]:
     """The variables that the frameworks read when they are imported.
 
     One source of numbers only: threads as configured, TF32 off, deterministic kernels, float64
@@ -123,7 +122,7 @@ class Workers:
     def start(
         self,
         name: str,
-        config: TrainConfig,
+        config: Runtime,
         function: Callable[..., None],
         *arguments: Any,
         environment: dict[str, str] | None = None,
@@ -186,14 +185,10 @@ class Workers:
 
 def end(process: Any) -> None:
     """Kill a worker and all that it has started: a compiler would work on for minutes."""
-    started = []
-    if process.is_alive():  # else its number may be another one's by now
-        with contextlib.suppress(psutil.NoSuchProcess):
-            started = psutil.Process(process.pid).children(recursive=True)
+    if process.is_alive() and hasattr(os, "killpg"):  # else its number may be another one's by now
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # there is no such group before it has begun
     process.kill()
-    for child in started:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
     process.join()
 
 
@@ -204,6 +199,8 @@ def _work(
     arguments: tuple[Any, ...],
 ) -> None:
     """The life of a worker."""
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # a group of its own, so that what it starts ends with it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with log.open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
@@ -232,4 +229,6 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)

@@ -12,11 +12,11 @@ import numpy as np
 
 from attention_twins.parity import Trace, load_trace, save_trace
 from attention_twins.processes import Send
+from attention_twins.training import OPTIMIZERS, FitResult, Snapshot
 from benchmarks.prove.cases import BATCH, epochs, follows, snapshot_steps
 from benchmarks.prove.wrong_ports import applied
-from shared.config import OPTIMIZERS, TrainConfig
+from shared.config import TrainConfig
 from shared.fibonacci import Data
-from shared.results import FitResult, Snapshot
 
 
 def climb(

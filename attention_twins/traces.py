@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from attention_twins.parity import FASTER_RUNGS, Trace, load_trace
+from attention_twins.training import OPTIMIZERS
 from benchmarks.prove.cases import BATCH, Case, epochs, snapshot_steps
 from shared import reference
-from shared.config import OPTIMIZERS, TrainConfig
+from shared.config import TrainConfig
 
 
 class Place(NamedTuple):

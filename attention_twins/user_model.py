@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from attention_twins.errors import InputError
 from attention_twins.parity import Trace, load_trace, save_trace
 from attention_twins.processes import Send
 from attention_twins.stages import Climber, ascend
+from attention_twins.training import Dtype
 from benchmarks.prove.cases import ROWS, as_data
-from shared.config import Dtype, InputError
 from shared.fibonacci import Data, batch_order
 
 

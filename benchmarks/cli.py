@@ -15,12 +15,12 @@ from collections.abc import Iterator
 
 import tyro
 
+from attention_twins.errors import InputError
 from benchmarks.bench.command import Bench
 from benchmarks.prove.command import Check
 from benchmarks.report.command import Report
 from benchmarks.run.command import Run
 from benchmarks.study.command import Study
-from shared.config import InputError
 
 COMMANDS = {"run": Run, "check": Check, "bench": Bench, "study": Study, "report": Report}
 

@@ -5,7 +5,8 @@ from typing import Any, get_args
 import keras
 from keras import ops
 
-from shared.config import Bias, Score, check_choice
+from attention_twins.errors import check_choice
+from shared.config import Bias, Score
 
 
 @keras.saving.register_keras_serializable(package="attention_twins")

@@ -6,14 +6,15 @@ from collections.abc import Callable, Collection
 import keras
 import numpy as np
 
+from attention_twins.errors import InputError
 from attention_twins.in_keras.optimizer import create_optimizer, get_state, set_state
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.weights import get_weights, set_weights
+from attention_twins.training import FitResult, Snapshot
 from keras_impl.loop import Loop
 from keras_impl.training import LOSSES
-from shared.config import InputError, TrainConfig
+from shared.config import TrainConfig
 from shared.fibonacci import Data, batch_order, batches, check_order
-from shared.results import FitResult, Snapshot
 
 
 def fit_compiled(

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from attention_twins.errors import InputError
 from attention_twins.in_keras.optimizer import create_many_optimizer
 from keras_impl.seq2seq import taught
 from keras_impl.training import LOSSES
-from shared.config import InputError, TrainConfig
+from shared.config import TrainConfig
 from shared.fibonacci import Data, batches
 
 

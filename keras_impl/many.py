@@ -7,12 +7,13 @@ import numpy as np
 
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.weights import get_trained, get_weights, set_trained, set_weights
+from attention_twins.weights import Weights
 from keras_impl.loop import Loop
 from keras_impl.models import create_model
 from shared.config import ModelConfig, TrainConfig
 from shared.fibonacci import Data, batches, check_order
 from shared.many import ManyResult, check_data, chunks, join, predictions
-from shared.weights import Weights, initial_weights
+from shared.weights import initial_weights
 
 TOGETHER = 100
 """Starts trained at once, at most: for more, XLA no longer makes one kernel of the loop."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
+from attention_twins.errors import InputError
 from attention_twins.in_keras.runtime import floatx
-from shared.config import InputError, ModelConfig
+from shared.config import ModelConfig
 
 
 def export_onnx(model: Any, config: ModelConfig, path: Path) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from attention_twins.errors import InputError
 from attention_twins.in_keras.optimizer import create_optimizer, get_state, set_state
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.weights import get_weights, set_weights
+from attention_twins.training import FitResult, Snapshot
 from keras_impl.seq2seq import taught
-from shared.config import InputError, TrainConfig
+from shared.config import TrainConfig
 from shared.fibonacci import Data, batch_order
-from shared.results import FitResult, Snapshot
 
 LOSSES = {
     "mse": lambda: keras.losses.MeanSquaredError(),

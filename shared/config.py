@@ -1,8 +1,10 @@
 """Every knob: documented where it is defined, checked where it is made."""
 
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Literal
+from typing import Literal, get_args
+
+from attention_twins.errors import InputError, check_choice, check_fraction, check_integer
+from attention_twins.training import Dtype, Training
 
 MODELS = {
     "rnn": ("rnn", "dense"),
@@ -58,25 +60,9 @@ SETUPS = {
 }
 """Set-up → what in it is as PyTorch has it by default, and not as Keras has it."""
 
-OPTIMIZERS = {
-    "adam": ("t", "m", "v"),
-    "adamw": ("t", "m", "v"),
-    "sgd": ("m",),
-    "rmsprop": ("t", "v"),
-}
-"""Name of an optimizer → its state: t steps taken, m momentum, v mean of the squared gradients."""
-
-LOSSES = ("mse", "mae", "bce", "ce")
-"""Losses: mean squared and mean absolute error; cross-entropy of logits, two or many classes."""
-
-Dtype = Literal["float32", "float64"]
-Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
-Loss = Literal["mse", "mae", "bce", "ce"]
 Score = Literal["tanh", "linear", "additive"]
 Bias = Literal["per_step", "shared", "none"]
 Setup = Literal["twin", "native", "initializers", "bias_start", "second_bias", "optimizer"]
-KerasBackend = Literal["tensorflow", "jax", "torch"]
-Device = Literal["cpu", "cuda"]
 
 LARGEST_FIBONACCI = 1475
 """How many Fibonacci numbers (1, 2, 3, 5, …) float64 holds; the next one is inf."""
@@ -91,22 +77,6 @@ DATA = {
 """Name of a task → numbers at most, features of a row."""
 
 
-class InputError(ValueError):
-    """A value from outside that cannot be used; the message is one line: argument, need, value."""
-
-
-def check_integer(name: str, value: object, low: int, high: int) -> None:
-    """Raise InputError unless `value` is an integer from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
-        raise InputError(f"{name} must be an integer from {low} to {high}, got {value!r}")
-
-
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raise InputError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
 def chosen_models(*names: str, option: str = "model") -> list[str]:
     """The networks that names stand for: their own, or a group's; each once.
 
@@ -116,12 +86,6 @@ def chosen_models(*names: str, option: str = "model") -> list[str]:
     for name in names:
         check_choice(option, name, (*MODEL_GROUPS, *MODELS))
     return list(dict.fromkeys(own for name in names for own in MODEL_GROUPS.get(name, (name,))))
-
-
-def check_fraction(name: str, value: float) -> None:
-    """Raise InputError unless `value` lies between 0 and 1, both excluded."""
-    if not 0 < value < 1:
-        raise InputError(f"{name} must lie between 0 and 1, both excluded, got {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +139,7 @@ class DataConfig:
                 f"train_percent must leave a row on both sides of {max(0, self.rows)} windows, "
                 f"got {self.train_percent!r}"
             )
-        check_choice("dtype", self.dtype, ("float32", "float64"))
+        check_choice("dtype", self.dtype, get_args(Dtype))
 
     @property
     def rows(self) -> int:
@@ -228,8 +192,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Raise InputError for an unknown name, a size out of range, or what a layer has not."""
         check_choice("model", self.model, tuple(MODELS))
-        check_choice("score", self.score, ("tanh", "linear", "additive"))
-        check_choice("bias", self.bias, ("per_step", "shared", "none"))
+        check_choice("score", self.score, get_args(Score))
+        check_choice("bias", self.bias, get_args(Bias))
         asked = (self.score, self.temperature, self.bias) != ("tanh", False, "per_step")
         if asked and self.model not in WITH_VARIANTS:
             raise InputError(
@@ -243,7 +207,7 @@ class ModelConfig:
         check_integer("time_steps", self.time_steps, least, 100_000)
         check_integer("features", self.features, 1, 4096)
         check_activation(self.activation, self.first)
-        check_choice("dtype", self.dtype, ("float32", "float64"))
+        check_choice("dtype", self.dtype, get_args(Dtype))
 
     @property
     def first(self) -> str:
@@ -307,25 +271,11 @@ def check_activation(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """A training: how long, in which steps, from which start, on what."""
+class TrainConfig(Training):
+    """A training: how long, in which steps, from which initial weights, on what."""
 
     epochs: int = 30
     """Passes over the training rows."""
-
-    batch_size: int = 1
-    """Rows in a training step; the last batch of an epoch may be smaller."""
-
-    learning_rate: float = 1e-3
-    """The optimizer's learning rate."""
-
-    optimizer: Optimizer = "adam"
-    """adam, adamw (weight decay 0.004), sgd (momentum 0.9) or rmsprop (ρ 0.9), as Keras has them.
-    In the twin set-up PyTorch takes the same steps; of RMSprop only nearly the same."""
-
-    loss: Loss = "mse"
-    """mse or mae: mean squared or absolute error; bce or ce: cross-entropy of logits with two or
-    many classes."""
 
     seed: int = 0
     """Decides the initial weights and the batch order."""
@@ -336,27 +286,9 @@ class TrainConfig:
     One difference alone: initializers, bias_start: PyTorch's rules for kernels or biases, equal
     on both sides; second_bias, optimizer: PyTorch's own, there only."""
 
-    keras_backend: KerasBackend = "tensorflow"
-    """What Keras runs on; PyTorch, as a twin, follows that backend's rounding."""
-
-    device: Device = "cpu"
-    """Where to train."""
-
-    threads: int = 1
-    """CPU threads of each framework."""
-
     def __post_init__(self) -> None:
         """Raise InputError for an unknown name or a value out of range."""
+        super().__post_init__()
         check_integer("epochs", self.epochs, 1, 10_000)
-        check_integer("batch_size", self.batch_size, 1, 1_000_000)
-        if not 0 < self.learning_rate <= 10:
-            raise InputError(
-                f"learning_rate must be positive and at most 10, got {self.learning_rate!r}"
-            )
-        check_choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
-        check_choice("loss", self.loss, LOSSES)
         check_integer("seed", self.seed, 0, 2**32 - 1)
-        check_choice("setup", self.setup, tuple(SETUPS))
-        check_choice("keras_backend", self.keras_backend, ("tensorflow", "jax", "torch"))
-        check_choice("device", self.device, ("cpu", "cuda"))
-        check_integer("threads", self.threads, 1, 256)
+        check_choice("setup", self.setup, get_args(Setup))

@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from shared.config import (
-    LARGEST_FIBONACCI,
-    DataConfig,
-    InputError,
-    check_fraction,
-    check_integer,
-)
+from attention_twins.errors import InputError, check_fraction, check_integer
+from shared.config import LARGEST_FIBONACCI, DataConfig
 
 
 def get_fib_seq(n: int, scale_data: bool = True) -> tuple[np.ndarray, MinMaxScaler | None]:

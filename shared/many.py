@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from shared.config import InputError, ModelConfig, TrainConfig, check_integer
+from attention_twins.errors import InputError, check_integer
+from attention_twins.weights import Weights
+from shared.config import ModelConfig, TrainConfig
 from shared.fibonacci import Data, epoch_orders
-from shared.weights import Weights, weight_shapes
+from shared.weights import weight_shapes
 
 BUDGET = 4 * 2**20
 """Bytes that starts trained at once may work on: more would leave the processor's cache."""

@@ -7,6 +7,7 @@ Shape letters: B rows, T time steps, F features, H units, D dense units, K numbe
 
 import numpy as np
 
+from attention_twins.weights import Weights
 from shared.config import MODELS, POOL_SIZE, ModelConfig
 from shared.numpy_layers import (
     ACTIVATIONS,
@@ -19,7 +20,6 @@ from shared.numpy_layers import (
     max_pooling,
     simple_rnn,
 )
-from shared.weights import Weights
 
 
 def forward(

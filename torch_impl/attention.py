@@ -5,7 +5,8 @@ from typing import Any, get_args
 import torch
 from torch import nn
 
-from shared.config import Bias, Score, check_choice
+from attention_twins.errors import check_choice
+from shared.config import Bias, Score
 
 
 class Attention(nn.Module):

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection
 import numpy as np
 from torch import nn
 
+from attention_twins.errors import InputError
 from attention_twins.in_torch.optimizer import create_optimizer, get_state, set_state
 from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.weights import get_weights, set_weights
-from shared.config import InputError, TrainConfig
+from attention_twins.training import FitResult, Snapshot
+from shared.config import TrainConfig
 from shared.fibonacci import Data, batch_order, batches, check_order
-from shared.results import FitResult, Snapshot
 from torch_impl.loop import Loop
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from attention_twins.errors import InputError
 from attention_twins.in_torch.kinds import unrolled
 from attention_twins.in_torch.optimizer import MOMENTS, create_optimizer, step_table, update
-from shared.config import InputError, TrainConfig
+from shared.config import TrainConfig
 from shared.fibonacci import Data, batches
 from torch_impl.seq2seq import taught
 from torch_impl.training import LOSSES

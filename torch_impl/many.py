@@ -7,10 +7,11 @@ import numpy as np
 
 from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.weights import get_trained, get_weights, set_trained, set_weights
+from attention_twins.weights import Weights
 from shared.config import ModelConfig, TrainConfig
 from shared.fibonacci import Data, batches, check_order
 from shared.many import ManyResult, check_data, chunks, join, predictions
-from shared.weights import Weights, initial_weights
+from shared.weights import initial_weights
 from torch_impl.loop import Loop
 from torch_impl.models import create_model
 

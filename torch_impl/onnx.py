@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from shared.config import InputError, ModelConfig
+from attention_twins.errors import InputError
+from shared.config import ModelConfig
 
 
 def export_onnx(model: Any, config: ModelConfig, path: Path) -> None:

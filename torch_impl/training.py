@@ -8,12 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from attention_twins.errors import InputError
 from attention_twins.in_torch.optimizer import create_optimizer, follow_keras, get_state, set_state
 from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.weights import get_weights, set_weights
-from shared.config import SETUPS, InputError, TrainConfig
+from attention_twins.training import FitResult, Snapshot
+from shared.config import SETUPS, TrainConfig
 from shared.fibonacci import Data, batch_order
-from shared.results import FitResult, Snapshot
 from torch_impl.seq2seq import taught
 
 LOSSES = {

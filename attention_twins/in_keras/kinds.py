@@ -1,4 +1,4 @@
-"""What a network in Keras 3 is made of. Mirror: attention_twins/in_torch/kinds.py."""
+"""What a network in Keras 3 is made of. Mirror: in_torch/kinds.py."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
+from attention_twins.errors import InputError
 from attention_twins.layers import Layer
 from keras_impl.attention import Attention
 from keras_impl.rnn import SimpleRNNCell
-from shared.config import InputError
 
 KINDS = {
     Attention: "attention",

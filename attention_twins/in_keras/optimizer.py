@@ -1,4 +1,4 @@
-"""Optimizers and their state in Keras 3. Mirror: attention_twins/in_torch/optimizer.py."""
+"""Optimizers and their state in Keras 3. Mirror: in_torch/optimizer.py."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ import numpy as np
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from attention_twins.in_keras.weights import variables
-from shared.config import OPTIMIZERS, TrainConfig
-from shared.weights import Weights, check_state
+from attention_twins.training import OPTIMIZERS
+from attention_twins.weights import Weights, check_state
+from shared.config import TrainConfig
 
 KINDS = {
     "adam": (keras.optimizers.Adam, {}),

@@ -1,4 +1,4 @@
-"""What Keras 3 computes on in this process. Mirror: attention_twins/in_torch/runtime.py."""
+"""What Keras 3 computes on in this process. Mirror: in_torch/runtime.py."""
 
 import contextlib
 import os
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import keras
 from keras.src.backend.common import dtypes
 
-from shared.config import Device, InputError
+from attention_twins.errors import InputError
+from attention_twins.training import Device
 
 
 def device_name(device: Device) -> str:

@@ -1,4 +1,4 @@
-"""Everything that a training step computes in Keras 3. Mirror: attention_twins/in_torch/trace.py."""
+"""Everything that a training step computes in Keras 3. Mirror: in_torch/trace.py."""
 
 import contextlib
 import warnings

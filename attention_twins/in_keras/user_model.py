@@ -1,4 +1,4 @@
-"""Other people's networks in Keras 3. Mirror: attention_twins/in_torch/user_model.py."""
+"""Other people's networks in Keras 3. Mirror: in_torch/user_model.py."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Weights between Keras 3 and the canonical layout. Mirror: attention_twins/in_torch/weights.py."""
+"""Weights between Keras 3 and the canonical layout. Mirror: in_torch/weights.py."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from attention_twins.in_keras.kinds import layers
-from shared.weights import Weights, check_weights
+from attention_twins.weights import Weights, check_weights
 
 
 def get_weights(model: keras.Model) -> Weights:

@@ -1,4 +1,4 @@
-"""What a network in PyTorch is made of. Mirror: attention_twins/in_keras/kinds.py."""
+"""What a network in PyTorch is made of. Mirror: in_keras/kinds.py."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from attention_twins.errors import InputError
 from attention_twins.layers import Layer
-from shared.config import InputError
 from torch_impl.attention import Attention
 from torch_impl.conv import Conv1D
 from torch_impl.rnn import GRU, LSTM, Recurrent, SimpleRNN

@@ -1,4 +1,4 @@
-"""Optimizers and their state in PyTorch. Mirror: attention_twins/in_keras/optimizer.py."""
+"""Optimizers and their state in PyTorch. Mirror: in_keras/optimizer.py."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from attention_twins.in_torch.weights import read, write
-from shared.config import OPTIMIZERS, SETUPS, TrainConfig
-from shared.weights import Weights, check_state
+from attention_twins.training import OPTIMIZERS
+from attention_twins.weights import Weights, check_state
+from shared.config import SETUPS, TrainConfig
 
 MOMENTS = {
     "adam": {"m": "exp_avg", "v": "exp_avg_sq"},

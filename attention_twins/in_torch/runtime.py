@@ -1,11 +1,12 @@
-"""What PyTorch computes on in this process. Mirror: attention_twins/in_keras/runtime.py."""
+"""What PyTorch computes on in this process. Mirror: in_keras/runtime.py."""
 
 import contextlib
 from collections.abc import Iterator
 
 import torch
 
-from shared.config import Device, InputError
+from attention_twins.errors import InputError
+from attention_twins.training import Device
 
 
 def device_name(device: Device) -> str:

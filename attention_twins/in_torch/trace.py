@@ -1,4 +1,4 @@
-"""Everything that a training step computes in PyTorch. Mirror: attention_twins/in_keras/trace.py."""
+"""Everything that a training step computes in PyTorch. Mirror: in_keras/trace.py."""
 
 import contextlib
 import copy

@@ -1,4 +1,4 @@
-"""Other people's networks in PyTorch. Mirror: attention_twins/in_keras/user_model.py."""
+"""Other people's networks in PyTorch. Mirror: in_keras/user_model.py."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Weights between PyTorch and the canonical layout. Mirror: attention_twins/in_keras/weights.py."""
+"""Weights between PyTorch and the canonical layout. Mirror: in_keras/weights.py."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attention_twins.in_torch.kinds import core, directions, layers
-from shared.weights import Weights, check_weights
+from attention_twins.weights import Weights, check_weights
 
 Of = Callable[[torch.Tensor], Any]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from attention_twins.errors import InputError
 from benchmarks.bench.costs import by_block, failures, measured, ratios
 from benchmarks.bench.machine import busy
 from benchmarks.bench.measuring import fastest
@@ -15,7 +16,6 @@ from benchmarks.bench.views import texts
 from benchmarks.bench.worker import rule_of
 from benchmarks.common.statistics import FEWEST, unpaired
 from benchmarks.common.tables import Table, print_table, wide_console
-from shared.config import InputError
 
 
 def verify(folder: Path) -> int:

@@ -2,18 +2,10 @@
 
 from dataclasses import asdict, dataclass, fields
 
+from attention_twins.errors import InputError, check_choice, check_integer
+from attention_twins.training import Device, Dtype
 from benchmarks.bench.switches import SWITCHES, WAYS
-from shared.config import (
-    TUTORIAL_MODELS,
-    DataConfig,
-    Device,
-    Dtype,
-    InputError,
-    ModelConfig,
-    TrainConfig,
-    check_choice,
-    check_integer,
-)
+from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 
 MANY_EPOCHS = 6
 """Epochs for which fit_many trains each of its chunks: they cannot be ended halfway."""

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import tyro
 
-from shared.config import MODEL_GROUPS, MODELS, Device, InputError, check_integer
+from attention_twins.errors import InputError, check_integer
+from attention_twins.training import Device
+from shared.config import MODEL_GROUPS, MODELS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from attention_twins.errors import InputError, check_integer
+from attention_twins.training import Device
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.switches import SWITCHES
-from shared.config import TUTORIAL_MODELS, Device, InputError, check_integer, chosen_models
+from shared.config import TUTORIAL_MODELS, chosen_models
 
 GRIDS = Path(__file__).parent / "grids"
 

@@ -17,11 +17,11 @@ import keras_impl.models
 from attention_twins.in_keras import optimizer
 from attention_twins.in_keras.optimizer import create_optimizer
 from attention_twins.in_keras.runtime import floatx
+from attention_twins.training import FitResult
 from benchmarks.bench.cells import Cell
 from keras_impl import training
 from shared.config import TrainConfig
 from shared.fibonacci import Data
-from shared.results import FitResult
 
 BACKEND = keras.backend.backend()
 

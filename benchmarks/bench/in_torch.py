@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import torch_impl.models
 import torch_impl.training
+from attention_twins.training import FitResult, Snapshot
 from benchmarks.bench.cells import Cell
 from shared.config import TrainConfig
 from shared.fibonacci import Data
-from shared.results import FitResult, Snapshot
 from shared.tasks import load_data
 from torch_impl.rnn import SimpleRNNCell
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from shared.results import environment
+from attention_twins.provenance import environment
 
 OTHERS = 0.10
 """Cores that other processes may use on average while a cell is measured."""

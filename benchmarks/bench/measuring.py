@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from attention_twins.errors import InputError
 from attention_twins.processes import Workers
 from benchmarks.bench import costs, validity
 from benchmarks.bench.cells import Cell
@@ -19,7 +20,6 @@ from benchmarks.bench.machine import Watch, host
 from benchmarks.bench.records import Record, given_up, grid_of, read, spoiled
 from benchmarks.bench.views import save, show
 from benchmarks.bench.worker import measure, variables, why
-from shared.config import InputError
 
 TRIES = 3
 """How often a cell is measured in a block, as long as something spoils it."""

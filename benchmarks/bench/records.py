@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from attention_twins.errors import InputError
+from attention_twins.provenance import write_json
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.grid import Grid
 from benchmarks.common.journal import WRONG, Chain, Line
-from shared.config import InputError
-from shared.results import write_json
 
 
 @dataclass

@@ -4,6 +4,7 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
+from attention_twins.provenance import finite
 from benchmarks.bench.cells import LONGEST, Setting
 from benchmarks.bench.comparisons import (
     break_even_table,
@@ -35,7 +36,6 @@ from benchmarks.bench.costs import (
 from benchmarks.bench.records import Record, grid_of
 from benchmarks.bench.switches import TIERS
 from benchmarks.common.tables import Table, short
-from shared.results import finite
 
 TUTORIAL = {
     "model": "rnn_with_attention",

@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 
 from attention_twins.compare import HEADROOM
+from attention_twins.errors import InputError
 from attention_twins.parity import difference, gate
 from attention_twins.processes import Workers
+from attention_twins.training import Dtype
+from attention_twins.weights import Weights
 from benchmarks.bench.cells import LONGEST, MANY_EPOCHS, Cell, Setting
 from benchmarks.bench.steady import Rule
 from benchmarks.bench.switches import SWITCHES
 from benchmarks.bench.worker import fitted, order_of, why
 from benchmarks.common import scalar_limit
 from shared.baselines import baselines
-from shared.config import TUTORIAL_MODELS, Dtype, InputError
+from shared.config import TUTORIAL_MODELS
 from shared.tasks import load_data
-from shared.weights import Weights, initial_weights
+from shared.weights import initial_weights
 
 
 def failed(cell: Cell, found: dict[str, Any]) -> str:

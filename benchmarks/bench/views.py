@@ -3,11 +3,11 @@
 import csv
 import io
 
+from attention_twins.provenance import write_text
 from benchmarks.bench.records import Record
 from benchmarks.bench.scaling import law_tables
 from benchmarks.bench.tables import as_rows, notes, tables
 from benchmarks.common.tables import as_markdown, print_table, wide_console
-from shared.results import write_text
 
 
 def show(record: Record) -> None:

@@ -16,12 +16,13 @@ import numpy as np
 import psutil
 
 from attention_twins.processes import ONE_KERNEL, Send, framework_environment
+from attention_twins.weights import Weights
 from benchmarks.bench.cells import MANY_EPOCHS, Cell
 from benchmarks.bench.steady import Rule, Stopwatch, steady_after
 from shared.config import TrainConfig
 from shared.fibonacci import batch_order
 from shared.tasks import load_data
-from shared.weights import Weights, initial_weights
+from shared.weights import initial_weights
 
 MODULES: dict[str, tuple[str, str]] = {
     "scalar loop": ("benchmarks.common.scalar_limit", "benchmarks.bench.in_numba"),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shared.results import finite
+from attention_twins.provenance import finite
 
 Line = dict[str, Any]
 

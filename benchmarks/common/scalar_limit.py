@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection
 import numba
 import numpy as np
 
-from shared.config import TUTORIAL_MODELS, InputError, ModelConfig, TrainConfig
+from attention_twins.errors import InputError
+from attention_twins.training import FitResult, Snapshot
+from attention_twins.weights import Weights
+from shared.config import TUTORIAL_MODELS, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order, batches
-from shared.results import FitResult, Snapshot
-from shared.weights import Weights, weight_shapes
+from shared.weights import weight_shapes
 
 compiled = numba.njit(cache=True, error_model="numpy")
 """No fast-math: the rounding is that of the formulas."""

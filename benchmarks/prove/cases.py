@@ -7,11 +7,13 @@ import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
 from attention_twins.parity import Trace
-from shared.config import DECODERS, MODELS, VARIANTS, DataConfig, Dtype, ModelConfig, TrainConfig
+from attention_twins.training import Dtype
+from attention_twins.weights import Weights
+from shared.config import DECODERS, MODELS, VARIANTS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import Data, batch_order
 from shared.many import ManyResult
 from shared.tasks import load_data
-from shared.weights import Weights, random_weights
+from shared.weights import random_weights
 
 LANDMARKS = (1, 10, 100, 1000)
 """Steps of the trajectory that have a row of their own; the last one has one, too."""

@@ -11,8 +11,10 @@ import numpy as np
 
 from attention_twins.compare import Verdict, from_float32, from_rounding, own_errors
 from attention_twins.coordinator import Ascent, Plan, title
+from attention_twins.errors import InputError
 from attention_twins.parity import FASTER_RUNGS
 from attention_twins.processes import no_interrupt
+from attention_twins.provenance import environment, write_json
 from attention_twins.stages import climb
 from attention_twins.traces import (
     Place,
@@ -30,8 +32,7 @@ from attention_twins.traces import (
 )
 from benchmarks.prove.cases import Case, follows
 from benchmarks.prove.tables import save_growth, show
-from shared.config import TUTORIAL_MODELS, WITH_VARIANTS, InputError
-from shared.results import environment, write_json
+from shared.config import TUTORIAL_MODELS, WITH_VARIANTS
 
 STEPPED = ("step", "trajectory", "hand-off", *FASTER_RUNGS)
 """Rungs on which an optimizer has stepped."""

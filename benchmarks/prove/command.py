@@ -7,18 +7,9 @@ from typing import Annotated, Literal, get_args
 
 import tyro
 
-from shared.config import (
-    MODEL_GROUPS,
-    MODELS,
-    VARIANTS,
-    WITH_VARIANTS,
-    InputError,
-    KerasBackend,
-    Loss,
-    check_choice,
-    check_integer,
-    chosen_models,
-)
+from attention_twins.errors import InputError, check_choice, check_integer
+from attention_twins.training import KerasBackend, Loss
+from shared.config import MODEL_GROUPS, MODELS, VARIANTS, WITH_VARIANTS, chosen_models
 
 TUTORIAL_STEPS = 24_780
 """826 rows, one a step, 30 epochs."""

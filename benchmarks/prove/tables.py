@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from attention_twins.compare import Verdict
+from attention_twins.errors import InputError
 from attention_twins.parity import FASTER_RUNGS, RUNGS, Divergence, gate
 from attention_twins.traces import Place
 from benchmarks.common.tables import Table as Sheet
 from benchmarks.run.figures import panels
-from shared.config import InputError
 
 
 def show(record: dict[str, Any], verdict: Verdict) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from attention_twins.errors import InputError
 from benchmarks.bench import records as bench_records
 from benchmarks.bench.records import Record
 from benchmarks.study import records as study_records
 from benchmarks.study.records import Study
-from shared.config import InputError
 
 
 @dataclass

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from shared.config import InputError
+from attention_twins.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from attention_twins.errors import InputError
+from attention_twins.provenance import write_text
 from benchmarks.bench import plots as bench_plots
 from benchmarks.bench.costs import settings
 from benchmarks.bench.records import Record
@@ -35,8 +37,7 @@ from benchmarks.study.tables import answer
 from benchmarks.study.tables import notes as study_notes
 from benchmarks.study.tables import tables as study_tables
 from shared import reference
-from shared.config import MODELS, InputError
-from shared.results import write_text
+from shared.config import MODELS
 from shared.tasks import load_data
 
 ROOT = Path(__file__).parents[2]

@@ -9,16 +9,9 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
+from attention_twins.errors import InputError
 from benchmarks.report.command import Report
-from shared.config import (
-    MODEL_GROUPS,
-    MODELS,
-    DataConfig,
-    InputError,
-    ModelConfig,
-    TrainConfig,
-    chosen_models,
-)
+from shared.config import MODEL_GROUPS, MODELS, DataConfig, ModelConfig, TrainConfig, chosen_models
 
 
 @dataclass(frozen=True, kw_only=True)

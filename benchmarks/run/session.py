@@ -11,15 +11,17 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from attention_twins.errors import InputError
 from attention_twins.processes import Message, Workers, no_interrupt
+from attention_twins.provenance import environment, finite, write_json
+from attention_twins.weights import Weights
 from benchmarks.run import worker
 from benchmarks.run.figures import save_figures
 from benchmarks.run.tables import FRAMEWORKS, show
 from shared.baselines import baselines
-from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
-from shared.results import environment, finite, write_json
+from shared.config import DataConfig, ModelConfig, TrainConfig
 from shared.tasks import load_data
-from shared.weights import Weights, save_weights
+from shared.weights import save_weights
 
 
 class Session:

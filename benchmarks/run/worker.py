@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from attention_twins.errors import InputError
 from attention_twins.processes import Send
+from attention_twins.weights import Weights
 from shared.baselines import mse
-from shared.config import DataConfig, InputError, ModelConfig, TrainConfig
+from shared.config import DataConfig, ModelConfig, TrainConfig
 from shared.tasks import load_data
-from shared.weights import Weights
 
 
 def train(

@@ -4,17 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from shared.config import (
-    SETUPS,
-    VARIANTS,
-    DataConfig,
-    Dtype,
-    InputError,
-    ModelConfig,
-    Setup,
-    TrainConfig,
-    check_choice,
-)
+from attention_twins.errors import InputError, check_choice
+from attention_twins.training import Dtype
+from shared.config import SETUPS, VARIANTS, DataConfig, ModelConfig, Setup, TrainConfig
 
 TWINS = {
     "PyTorch": "tensorflow",  # whose rounding it follows

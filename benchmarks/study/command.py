@@ -10,17 +10,8 @@ from typing import Any
 
 import tyro
 
-from shared.config import (
-    MODELS,
-    SETUPS,
-    TUTORIAL_MODELS,
-    VARIANTS,
-    WITH_VARIANTS,
-    InputError,
-    check_choice,
-    check_integer,
-    chosen_models,
-)
+from attention_twins.errors import InputError, check_choice, check_integer
+from shared.config import MODELS, SETUPS, TUTORIAL_MODELS, VARIANTS, WITH_VARIANTS, chosen_models
 
 DIFFERENCES = ("initializers", "bias_start", "second_bias", "optimizer")
 """Set-ups with one of PyTorch's ways alone."""

@@ -7,9 +7,9 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from attention_twins.errors import InputError
 from benchmarks.study.arms import Chunk
 from benchmarks.study.worker import train
-from shared.config import InputError
 
 TRIES = 5
 """How often in a row a worker may be killed before a single chunk is done."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from attention_twins.errors import InputError
+from attention_twins.provenance import environment, write_json
 from benchmarks.common.journal import WRONG, Chain
 from benchmarks.study.arms import Arm, Chunk, chunks
-from shared.config import InputError
-from shared.results import environment, write_json
 
 
 @dataclass

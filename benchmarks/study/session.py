@@ -16,12 +16,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from attention_twins.errors import InputError
 from benchmarks.study.arms import Arm, label
 from benchmarks.study.pool import compute
 from benchmarks.study.records import Study, read
 from benchmarks.study.tables import save, show
 from benchmarks.study.worker import ChunkError
-from shared.config import InputError
 
 COLUMNS = (
     TextColumn("{task.description:50}"),

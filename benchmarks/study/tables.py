@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from attention_twins.provenance import write_text
 from benchmarks.common.tables import Table, as_markdown, print_table, wide_console
 from benchmarks.run.tables import TUTORIAL
 from benchmarks.study.arms import Arm, label
@@ -32,7 +33,6 @@ from benchmarks.study.summary import (
 )
 from shared.baselines import baselines
 from shared.config import DECODERS
-from shared.results import write_text
 from shared.tasks import load_data
 
 

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from attention_twins.processes import framework_environment
+from attention_twins.weights import Weights
 from benchmarks.study.arms import Chunk
 from shared import reference
 from shared.baselines import mse
 from shared.config import MODELS, ModelConfig
 from shared.tasks import load_data
-from shared.weights import Weights
 
 KEPT = 20
 """Starts whose weights are kept."""

@@ -15,9 +15,9 @@ from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from attention_twins.errors import InputError
 from attention_twins.in_keras.kinds import unrolled
 from keras_impl.inductor import inductor
-from shared.config import InputError
 from shared.fibonacci import Data
 
 

@@ -12,12 +12,12 @@ from filelock import FileLock
 from helpers import be_killed, die, want_too_much
 from synthetic import FLOOR, line_of, record_of
 
+from attention_twins.errors import InputError
 from benchmarks.bench.machine import Watch, busy, described, host
 from benchmarks.bench.measuring import Measurement
 from benchmarks.bench.records import faults, read
 from benchmarks.bench.worker import why
 from benchmarks.cli import main
-from shared.config import InputError
 
 GRID = """
 blocks = 1

@@ -2,13 +2,13 @@
 
 import pytest
 
+from attention_twins.errors import InputError
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.grid import GRIDS, load_grid
 from benchmarks.bench.scaling import work
 from benchmarks.bench.switches import SWITCHES, TIERS
 from benchmarks.bench.validity import claims
 from benchmarks.bench.worker import order_of, variables
-from shared.config import InputError
 from shared.fibonacci import batch_order
 
 

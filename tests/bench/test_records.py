@@ -5,12 +5,12 @@ import json
 import pytest
 from synthetic import FAST, FLOOR, MACHINE, OTHER, PLAIN, line_of, record_of
 
+from attention_twins.errors import InputError
 from benchmarks.bench import records, views
 from benchmarks.bench.audit import agreement, compare, verify
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.records import faults, read, resume
 from benchmarks.bench.validity import claims
-from shared.config import InputError
 
 COSTS = {
     PLAIN: [100.0, 102.0, 98.0, 101.0, 99.0],

@@ -6,9 +6,9 @@ import pytest
 from attention_twins.compare import Verdict, from_float32, from_rounding, judge, own_errors
 from attention_twins.parity import RUNGS
 from attention_twins.traces import Place, alone, defined, expected, moved, rmsprop_on_paper, split
+from attention_twins.training import OPTIMIZERS
 from benchmarks.prove.cases import Case
 from benchmarks.prove.tables import cell
-from shared.config import OPTIMIZERS
 
 
 def climbed():

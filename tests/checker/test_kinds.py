@@ -8,12 +8,12 @@ from torch import nn
 
 import keras_impl
 import torch_impl
+from attention_twins.errors import InputError
 from attention_twins.in_keras.kinds import layers as keras_layers
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_torch.kinds import layers as torch_layers
 from attention_twins.pairing import pair_layers, settings
 from attention_twins.user_model import renamed
-from shared.config import InputError
 
 K = keras.layers
 

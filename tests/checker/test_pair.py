@@ -11,9 +11,9 @@ from safetensors.torch import load_model
 
 import keras_impl
 import torch_impl
+from attention_twins.errors import InputError
 from attention_twins.pairing import as_spec, check_pair
 from benchmarks.cli import main
-from shared.config import InputError
 
 FILE = str(Path(user_models.__file__))
 QUICK = ["--keras-backend", "torch", "--steps", "6"]

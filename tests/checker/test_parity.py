@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from attention_twins.errors import InputError
 from attention_twins.parity import (
     RUNGS,
     Gate,
@@ -12,7 +13,6 @@ from attention_twins.parity import (
     load_trace,
     save_trace,
 )
-from shared.config import InputError
 
 NAN, INF = np.nan, np.inf
 

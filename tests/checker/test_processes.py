@@ -11,8 +11,9 @@ from multiprocessing.context import SpawnProcess
 import psutil
 import pytest
 
+from attention_twins.errors import InputError
 from attention_twins.processes import ONE_KERNEL, Workers, framework_environment
-from shared.config import InputError, TrainConfig
+from shared.config import TrainConfig
 
 CONFIG = TrainConfig(keras_backend="jax")
 
@@ -157,7 +158,7 @@ def test_environment_follows_the_configuration():
 def test_backend_is_set_before_a_script_imports_anything(tmp_path):
     """A worker runs the script's own imports first: they must not find the parent's backend."""
     (tmp_path / "script.py").write_text(
-        "import os, sys; sys.path[:0] = ['tests', '.']\n"
+        "import os, sys; sys.path[:0] = ['tests/checker', 'tests', '.']\n"
         "SEEN = os.environ.get('KERAS_BACKEND')\n"
         "from test_processes import *\n"
         "def tell(send, receive): send('seen', SEEN)\n"
@@ -191,7 +192,7 @@ def test_framework_has_the_threads_that_are_asked_for(count):
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     code = (
-        "import sys; sys.path[:0] = ['tests', '.']\n"
+        "import sys; sys.path[:0] = ['tests/checker', 'tests', '.']\n"
         "from test_processes import *\n"
         "if __name__ == '__main__':\n"
         "    workers = Workers()\n"

@@ -10,10 +10,12 @@ from helpers import config_of, furthest, some_data
 
 import keras_impl
 import torch_impl
+from attention_twins.errors import InputError
 from attention_twins.in_keras import kinds as keras_kinds
 from attention_twins.in_torch import kinds as torch_kinds
 from attention_twins.in_torch.optimizer import create_optimizer, follow_keras, step_table, update
-from shared.config import OPTIMIZERS, DataConfig, InputError, ModelConfig, TrainConfig
+from attention_twins.training import OPTIMIZERS
+from shared.config import DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import batch_order, batches, load_fibonacci
 from shared.weights import random_weights
 from torch_impl.loop import Loop, Replay

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from shared.config import MODELS, DataConfig, InputError, ModelConfig, TrainConfig
+from attention_twins.errors import InputError
+from shared.config import MODELS, DataConfig, ModelConfig, TrainConfig
 
 
 @pytest.mark.parametrize(

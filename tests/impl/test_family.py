@@ -11,9 +11,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import keras_impl
 import torch_impl
+from attention_twins.errors import InputError
 from attention_twins.in_keras.runtime import floatx
 from shared import numpy_layers, reference
-from shared.config import DECODERS, MODELS, DataConfig, InputError, ModelConfig, TrainConfig
+from shared.config import DECODERS, MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import get_fib_seq, windows
 from shared.tasks import load_data
 from shared.weights import initial_weights, random_weights

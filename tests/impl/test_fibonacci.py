@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler
 
-from shared.config import DataConfig, InputError
+from attention_twins.errors import InputError
+from shared.config import DataConfig
 from shared.fibonacci import batch_order, get_fib_seq, get_fib_xy, load_fibonacci
 
 

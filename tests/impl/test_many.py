@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import keras_impl
 import shared.many
 import torch_impl
-from shared.config import InputError, ModelConfig, TrainConfig
+from attention_twins.errors import InputError
+from shared.config import ModelConfig, TrainConfig
 from shared.fibonacci import batch_order, batches
 from shared.many import chunks
 from shared.weights import random_weights

@@ -5,12 +5,19 @@ import numpy as np
 import pytest
 from helpers import aligned
 
+import attention_twins.in_keras.weights
+import attention_twins.in_torch.weights
 import keras_impl
 import torch_impl
+from attention_twins.errors import InputError
 from shared import reference
-from shared.config import MODELS, TUTORIAL_MODELS, InputError, ModelConfig
+from shared.config import MODELS, TUTORIAL_MODELS, ModelConfig
 from shared.weights import initial_weights, random_weights, weight_shapes
 
+WEIGHTS = {
+    keras_impl: attention_twins.in_keras.weights,
+    torch_impl: attention_twins.in_torch.weights,
+}
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}
 
 SIZES = {
@@ -113,17 +120,17 @@ def test_weights_are_copies(twin):
     created = twin.create_model(config)
     weights = {name: aligned(array) for name, array in random_weights(config).items()}
     twin.set_weights(created, weights)
-    trained = weights_of[twin].get_trained(created)
+    trained = WEIGHTS[twin].get_trained(created)
     for array in [*weights.values(), *twin.get_weights(created).values()]:
         array[...] = 7
     for name, array in random_weights(config).items():
         np.testing.assert_array_equal(twin.get_weights(created)[name], array, err_msg=name)
 
     given = [aligned(array + 1) for array in trained]
-    twin.weights.set_trained(created, given)
-    for array in [*given, *twin.weights.get_trained(created)]:
+    WEIGHTS[twin].set_trained(created, given)
+    for array in [*given, *WEIGHTS[twin].get_trained(created)]:
         array[...] = 7
-    for actual, array in zip(twin.weights.get_trained(created), trained, strict=True):
+    for actual, array in zip(WEIGHTS[twin].get_trained(created), trained, strict=True):
         np.testing.assert_array_equal(actual, array + 1)
 
 

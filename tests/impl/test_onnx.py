@@ -7,8 +7,9 @@ import onnxruntime
 import pytest
 from helpers import config_of
 
+from attention_twins.errors import InputError
 from shared import reference
-from shared.config import MODELS, InputError
+from shared.config import MODELS
 from shared.weights import random_weights
 
 

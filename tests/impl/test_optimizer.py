@@ -6,9 +6,10 @@ from helpers import BACKEND, aligned, config_of, furthest, some_data
 
 import keras_impl
 import torch_impl
-from shared.config import OPTIMIZERS, InputError, TrainConfig
+from attention_twins.errors import InputError
+from attention_twins.training import OPTIMIZERS, Snapshot
+from shared.config import TrainConfig
 from shared.fibonacci import batch_order
-from shared.results import Snapshot
 from shared.weights import random_weights
 
 BRIDGED = [name for name in OPTIMIZERS if name != "rmsprop"]

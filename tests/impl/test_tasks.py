@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.config import DATA, DataConfig, InputError
+from attention_twins.errors import InputError
+from shared.config import DATA, DataConfig
 from shared.fibonacci import get_fib_seq, load_fibonacci
 from shared.tasks import TASKS, load_data
 

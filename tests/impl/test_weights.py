@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from shared.config import MODELS, TUTORIAL_MODELS, InputError, ModelConfig
+from attention_twins.errors import InputError
+from attention_twins.weights import check_weights
+from shared.config import MODELS, TUTORIAL_MODELS, ModelConfig
 from shared.weights import (
-    check_weights,
     initial_weights,
     load_weights,
     random_weights,

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from attention_twins.parity import FASTER_RUNGS, RUNGS, gate
+from attention_twins.training import OPTIMIZERS
 from benchmarks.cli import main
 from benchmarks.prove.cases import snapshot_steps
-from shared.config import MODEL_GROUPS, MODELS, OPTIMIZERS, TUTORIAL_MODELS
+from shared.config import MODEL_GROUPS, MODELS, TUTORIAL_MODELS
 
 NAMES = ", ".join([*MODEL_GROUPS, *MODELS])
 

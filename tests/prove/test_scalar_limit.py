@@ -5,9 +5,10 @@ import pytest
 from helpers import config_of, furthest, some_data
 
 import torch_impl
+from attention_twins.errors import InputError
 from benchmarks.common import scalar_limit
 from shared import reference
-from shared.config import TUTORIAL_MODELS, InputError, TrainConfig
+from shared.config import TUTORIAL_MODELS, TrainConfig
 from shared.fibonacci import batch_order
 from shared.weights import random_weights
 

@@ -10,10 +10,10 @@ from helpers import COMMAND, DEFAULT, QUICK, read
 
 import keras_impl
 import torch_impl
+from attention_twins.provenance import environment
 from benchmarks.cli import main
 from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import load_fibonacci
-from shared.results import environment
 from shared.weights import initial_weights, load_weights
 
 

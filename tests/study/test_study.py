@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from helpers import FAST, study
 
+from attention_twins.errors import InputError
 from benchmarks.cli import main
 from benchmarks.study import pool, records, worker
 from benchmarks.study.arms import CHUNK, Arm, Chunk, chunks, label
 from benchmarks.study.card import card, effective, equal
 from benchmarks.study.tables import as_tutorial
 from shared.baselines import mse
-from shared.config import DataConfig, InputError
+from shared.config import DataConfig
 from shared.tasks import load_data
 from shared.weights import initial_weights
 

@@ -1,4 +1,4 @@
-"""What a training gives back, what it ran on, and how both are kept."""
+"""Where a record comes from: hardware, versions, commit; and how it is written."""
 
 import importlib.metadata
 import json
@@ -6,13 +6,8 @@ import math
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
-
-from shared.weights import Weights
 
 PACKAGES = (
     "keras",
@@ -26,35 +21,6 @@ PACKAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """What a training stands at: enough to go on from, in either framework."""
-
-    weights: Weights
-    """The weights, canonical."""
-
-    state: Weights
-    """The optimizer's state by OPTIMIZERS: `t`, the steps taken, int64 (); for every trained weight
-    `m/NAME` and `v/NAME` in its shape. m is Keras's: for SGD it holds the learning rate."""
-
-
-@dataclass(frozen=True)
-class FitResult(Snapshot):
-    """What `fit` returns, the same from every twin."""
-
-    loss: list[float]
-    """Loss of every epoch: each batch's loss before its step, weighted by its rows."""
-
-    seconds: list[float]
-    """Wall-clock seconds of every epoch."""
-
-    compile_seconds: float
-    """Seconds of compilation before the first epoch; 0 where it happens inside that epoch."""
-
-    snapshots: dict[int, Snapshot]
-    """Step → weights and state after it, for the steps that were asked for."""
-
-
 def environment() -> dict[str, Any]:
     """Hardware, operating system, versions and commit, for a record. Imports no framework."""
     versions = {}
@@ -66,12 +32,20 @@ def environment() -> dict[str, Any]:
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gib": _memory_gib(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions,
         "commit": _commit(),
     }
+
+
+def _memory_gib() -> float | None:
+    """The machine's memory; None where the system does not say."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):  # on Windows
+        return None
 
 
 def _processor() -> str:
