@@ -1,6 +1,8 @@
 """What comes from outside is checked where it enters; the message is one line."""
 
+import os
 from numbers import Integral
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -28,3 +30,11 @@ def check_fraction(name: str, value: float) -> None:
 def one_line(error: Exception) -> str:
     """What an error says, on one line: file names may hold line breaks."""
     return " ".join(str(error).split())
+
+
+def check_file(name: str, path: Path | None) -> None:
+    """Raise InputError unless `path` can become a file, or is one."""
+    if path is not None and (
+        path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)
+    ):
+        raise InputError(f"{name} must be a file in a folder that is there, got {str(path)!r}")

@@ -1,13 +1,12 @@
 """`twins check`: proof that the twins are equal, rung by rung, and that the proof can fail."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import tyro
 
-from attention_twins.errors import InputError, check_choice, check_integer
+from attention_twins.errors import InputError, check_choice, check_file, check_integer
 from attention_twins.training import KerasBackend, Loss
 from shared.config import MODEL_GROUPS, MODELS, VARIANTS, WITH_VARIANTS, chosen_models
 
@@ -103,10 +102,8 @@ class Check:
             )
             return self._check_pair(backends or ("tensorflow",))
 
-        from benchmarks.prove import (
-            certificate,
-            detection,
-        )  # only now: what they import takes seconds
+        from benchmarks.prove import certificate, detection  # only now: they take seconds
+        from benchmarks.prove.cases import Case
 
         self._refuse("input_shape", "loss", "source", "save", why="is about keras and torch")
         if self.full:
@@ -114,7 +111,7 @@ class Check:
         if self.mutants:
             names = ("model", "variant", "dtype", "steps", "full", "keras_backend", "figure")
             self._refuse(*names, "faster", why="cannot be chosen with mutants")
-            return detection.hunt(self.seed, self.json)
+            return detection.detect(self.seed, self.json)
         if self.variant not in ("all", "tutorial"):
             models = [name for name in models if name in WITH_VARIANTS]
             if not models:
@@ -122,17 +119,26 @@ class Check:
                     f"model must be one of {', '.join(WITH_VARIANTS)} for a variant, "
                     f"got {self.model!r}"
                 )
-        return certificate.prove(
-            models,
-            list(VARIANTS) if self.variant == "all" else [self.variant],
-            ["float64", "float32"] if self.dtype == "both" else [self.dtype],
-            list(backends or everything),
-            TUTORIAL_STEPS if self.full else self.steps or 1000,
-            self.seed,
-            self.faster,
-            self.json,
-            self.figure,
+        variants = list(VARIANTS) if self.variant == "all" else [self.variant]
+        cases = [
+            Case(
+                model,
+                dtype,
+                TUTORIAL_STEPS if self.full else self.steps or 1000,
+                self.seed,
+                faster=self.faster,
+                variant=variant,
+            )
+            for dtype in (("float64", "float32") if self.dtype == "both" else (self.dtype,))
+            for model in models
+            for variant in variants
+            if variant == "tutorial" or model in WITH_VARIANTS
+        ]
+        backends = list(backends or everything)
+        request = certificate.Request(
+            cases=cases, keras_backends=backends, json=self.json, figure=self.figure
         )
+        return certificate.prove(request)
 
     def _refuse(self, *names: str, why: str) -> None:
         """Raise InputError if an option is given that would be passed over."""
@@ -146,7 +152,7 @@ class Check:
         if self.keras is None or self.torch is None:
             raise InputError("keras and torch must be given together, got only one of them")
 
-        from attention_twins.pairing import STEPS, check_pair
+        from attention_twins.check import STEPS, check_pair
 
         report = check_pair(
             self.keras,
@@ -164,14 +170,6 @@ class Check:
         if self.figure:
             from benchmarks.prove.tables import save_growth
 
-            save_growth(report.verdict.curves, self.figure)
+            save_growth(report.comparison.curves, self.figure)
         interrupted = report.record["status"] == "interrupted"
         return 130 if interrupted else int(not report.ok)
-
-
-def check_file(name: str, path: Path | None) -> None:
-    """Raise InputError unless `path` can become a file, or is one."""
-    if path is not None and (
-        path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)
-    ):
-        raise InputError(f"{name} must be a file in a folder that is there, got {str(path)!r}")

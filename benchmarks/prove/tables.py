@@ -9,15 +9,16 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from attention_twins.compare import Verdict
+from attention_twins.compare import Comparison
 from attention_twins.errors import InputError
-from attention_twins.parity import FASTER_RUNGS, RUNGS, Divergence, gate
-from attention_twins.traces import Place
+from attention_twins.parity import Divergence
+from attention_twins.tolerances import tolerance
+from attention_twins.traces import FASTER_STAGES, STAGES, Place
 from benchmarks.common.tables import Table as Sheet
 from benchmarks.run.figures import panels
 
 
-def show(record: dict[str, Any], verdict: Verdict) -> None:
+def show(record: dict[str, Any], verdict: Comparison) -> None:
     """Print a table for each floating-point type, every divergence, and one sentence."""
     console = Console()
     console = Console(width=max(140, console.width))
@@ -63,7 +64,7 @@ def scores(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     columns += ["all, from\ndefinition"] * defined
     columns += ["gate", "ulps,\nworst", "own float32\nerror, worst"]
     lines = []
-    rungs = [*RUNGS, *FASTER_RUNGS]
+    rungs = [*STAGES, *FASTER_STAGES]
     rows = sorted(
         rows, key=lambda row: (rungs.index(row["rung"]), row["rung"] != "step" and row["step"])
     )
@@ -146,7 +147,7 @@ def screen(pair: dict[str, Any], divergence: Divergence) -> list[str]:
     where = ", ".join(f"{axis} {i}" for axis, i in divergence.index.items())
     lines = [
         f"{pair['twin']} – {pair['against']}, {pair['model']}, {pair['dtype']}: "
-        f"the first difference on the rung {pair['rung']} ({(RUNGS | FASTER_RUNGS)[pair['rung']]})",
+        f"the first difference on the rung {pair['rung']} ({(STAGES | FASTER_STAGES)[pair['rung']]})",
         f"  tensor   {divergence.tensor}" + (f"   {divergence.problem}" * bool(divergence.problem)),
         f"  phase    {divergence.phase}, training step {divergence.step}"
         + (f", the next one looked at after {pair['equal_until']}" if "equal_until" in pair else "")
@@ -210,7 +211,7 @@ def growth_figure(curves: list[dict[str, Any]]) -> Figure:
             )
         steps = max((curve["steps"] for curve in curves), key=len)
         for dtype in dict.fromkeys(curve["dtype"] for curve in curves):
-            gates = [gate("trajectory", dtype, step).limit for step in steps]
+            gates = [tolerance("trajectory", dtype, step).limit for step in steps]
             label = "gates" if dtype == curves[0]["dtype"] else None
             axes.step(steps, gates, where="pre", color="0.5", lw=1, ls=":", label=label)
         axes.set(title=model, xlabel="training step (equal bits are not drawn)")

@@ -11,8 +11,8 @@ from safetensors.torch import load_model
 
 import keras_impl
 import torch_impl
+from attention_twins.check import as_spec, check_pair
 from attention_twins.errors import InputError
-from attention_twins.pairing import as_spec, check_pair
 from benchmarks.cli import main
 
 FILE = str(Path(user_models.__file__))
@@ -61,7 +61,7 @@ def test_weights_go_to_keras_as_well(tmp_path):
         keras_backends=("torch",),
         steps=6,
     )
-    assert report.ok and report.verdict.rows and not report.differences
+    assert report.ok and report.comparison.rows and not report.differences
     original = user_models.keras_bidirectional()
     original.load_weights(saved)
     import torch
