@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from attention_twins.errors import InputError
 from attention_twins.processes import Message, Workers
+from attention_twins.progress import progress_bar
+from attention_twins.twins import title
 from shared.config import TrainConfig
 
 RUNGS_ALONE, RUNGS_FASTER, RUNGS_TOGETHER = 6, 2, 2
@@ -72,14 +74,7 @@ class Ascent:
         Raises:
             InputError: what a worker refuses, or `meet`.
         """
-        progress = Progress(
-            TextColumn("{task.description:18}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} {task.fields[rung]}"),
-            TimeElapsedColumn(),
-            console=self.errors,
-        )
-        with Workers() as workers, progress:
+        with Workers() as workers, progress_bar(self.errors, width=18) as progress:
             bars = {name: self._start(workers, progress, name) for name in self.plans}
             made: dict[str, Any] = {}
             met = False
@@ -89,17 +84,17 @@ class Ascent:
                 if self.meet and not met and message.kind in ENDS:
                     raise InputError(self.why(message).splitlines()[-1])  # nothing to compare
                 if message.kind == "rung":
-                    progress.update(bars[name], advance=1, rung=" ".join(message.content))
+                    progress.update(bars[name], advance=1, note=" ".join(message.content))
                 elif message.kind == "made":
                     made[name] = message.content
                 elif message.kind == "waiting":
                     waiting.add(name)
-                    progress.update(bars[name], rung="waiting")
+                    progress.update(bars[name], note="waiting")
                 elif message.kind == "finished":
-                    progress.update(bars[name], rung="")
+                    progress.update(bars[name], note="")
                     self.finished.add(name)
                 elif message.kind != "ready":
-                    progress.update(bars[name], rung="ended")
+                    progress.update(bars[name], note="ended")
                     self._fail(message)
                 climbing = self.plans.keys() - self.failures.keys()
                 if self.meet and made and made.keys() >= climbing:
@@ -130,7 +125,7 @@ class Ascent:
             *plan.arguments,
         )
         rungs = RUNGS_ALONE + RUNGS_FASTER * plan.faster + RUNGS_TOGETHER * len(plan.partners)
-        return progress.add_task(title(name), total=plan.cases * rungs, rung="importing …")
+        return progress.add_task(title(name), total=plan.cases * rungs, note="importing …")
 
     def why(self, message: Message) -> str:
         """Why a worker does not go on."""
@@ -148,8 +143,3 @@ class Ascent:
         why = self.failures[message.worker] = self.why(message)
         text = f"{title(message.worker)}: {why}"
         self.errors.print(text, style="red", markup=False, soft_wrap=True)
-
-
-def title(worker: str) -> str:
-    """What a person calls a worker."""
-    return "PyTorch" if worker == "torch" else worker.replace("keras-", "Keras/")

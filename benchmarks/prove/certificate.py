@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from attention_twins.compare import Verdict, from_float32, from_rounding, own_errors
-from attention_twins.coordinator import Ascent, Plan, title
+from attention_twins.coordinator import Ascent, Plan
 from attention_twins.errors import InputError
+from attention_twins.figures import save_growth
 from attention_twins.parity import FASTER_RUNGS
 from attention_twins.processes import no_interrupt
 from attention_twins.provenance import environment, write_json
@@ -30,8 +31,9 @@ from attention_twins.traces import (
 from attention_twins.traces import (
     faster as quicker,
 )
+from attention_twins.twins import title
 from benchmarks.prove.cases import Case, follows
-from benchmarks.prove.tables import save_growth, show
+from benchmarks.prove.tables import show
 from shared.config import TUTORIAL_MODELS, WITH_VARIANTS
 
 STEPPED = ("step", "trajectory", "hand-off", *FASTER_RUNGS)

@@ -1,4 +1,4 @@
-"""`twins check --mutants`: which rung of the ladder sees which wrong port."""
+"""`twins check --mutants`: which stage sees which wrong port."""
 
 import tempfile
 from dataclasses import replace
@@ -6,15 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import rich.box
 from rich.console import Console
-from rich.table import Table
 
 from attention_twins.compare import Verdict, from_float32, from_rounding
 from attention_twins.coordinator import Ascent, Plan
 from attention_twins.parity import RUNGS
 from attention_twins.stages import climb
+from attention_twins.tables import Table, print_table
 from attention_twins.traces import alone, expected, moved, received, rmsprop_on_paper
+from attention_twins.twins import PYTORCH, TENSORFLOW
 from benchmarks.prove.cases import Case, follows
 from benchmarks.prove.certificate import (
     arrivals,
@@ -30,16 +30,19 @@ from benchmarks.prove.wrong_ports import MUTANTS
 from shared.config import TUTORIAL_MODELS
 
 STEPS = 60
-"""Steps of a mutant's trajectory: none of them needs more."""
+"""Steps of a wrong port's trajectory: none of them needs more."""
 
-KERAS, TITLE = "keras-tensorflow", "Keras/tensorflow"
+KERAS = TENSORFLOW
 """What the wrong ports are compared with: the backend whose rounding needs a bridge, too."""
+
+Kill = dict[str, Any]
+"""As `kill` makes it and a certificate keeps it."""
 
 
 def hunt(seed: int, certificate: Path | None) -> int:
-    """Climb with the correct port and with every wrong one; show the kill matrix; the exit code.
+    """Run the correct port and every wrong one, show the detection matrix; the exit code.
 
-    0 if the correct port passes and every wrong one is seen by the rung that should see it first.
+    0 if the correct port passes and every wrong one is seen by the stage that should see it first.
     """
     models = dict.fromkeys([*TUTORIAL_MODELS, *(mutant.model for mutant in MUTANTS.values())])
     correct = [Case(model, "float64", STEPS, seed) for model in models]
@@ -47,15 +50,13 @@ def hunt(seed: int, certificate: Path | None) -> int:
     single = [replace(case, dtype="float32") for case in correct if is_derived(case)]
     wrong = [Case(mutant.model, "float64", STEPS, seed, name) for name, mutant in MUTANTS.items()]
     plans = {
-        KERAS: Plan(
-            "tensorflow", [], len(correct + single), climb, (correct + single, ["tensorflow"])
+        KERAS.worker: Plan(
+            *(KERAS.backend, [], len(correct + single)),
+            *(climb, (correct + single, [KERAS.backend])),
         ),
-        "torch": Plan(
-            "jax",
-            [KERAS],
-            len(correct + single + wrong),
-            climb,
-            (correct + single + wrong, ["tensorflow"]),
+        PYTORCH.worker: Plan(
+            *("jax", [KERAS.worker], len(correct + single + wrong)),
+            *(climb, (correct + single + wrong, [KERAS.backend])),
         ),
     }
     record = open_record("check --mutants", correct)
@@ -75,21 +76,24 @@ def hunt(seed: int, certificate: Path | None) -> int:
     return int(not record["ok"])
 
 
-def kill(folder: Path, case: Case) -> dict[str, Any]:
-    """Which rungs see a port, and where it parts from Keras first."""
-    ours, theirs = folder / "torch" / case.name, folder / KERAS / case.correct.name
-    followed, verdict = follows("tensorflow", case.dtype), Verdict()
+def kill(folder: Path, case: Case) -> Kill:
+    """Which stages see a port, and where it parts from Keras first."""
+    ours, theirs = (
+        folder / PYTORCH.worker / case.name,
+        folder / KERAS.worker / case.correct.name,
+    )
+    followed, verdict = follows(KERAS.backend, case.dtype), Verdict()
     pair = {
         "model": case.model,
         "dtype": case.dtype,
-        "twin": case.mutant or "PyTorch",
-        "against": TITLE,
+        "twin": case.mutant or PYTORCH.name,
+        "against": KERAS.name,
     }
     actual = rmsprop_on_paper(alone(ours, followed))
     least = limits(folder, case.correct)
     places = expected(STEPS, masked=True)
     verdict.add(pair, actual, alone(theirs, followed), {}, least, places)
-    arrived = arrivals(STEPS, KERAS)
+    arrived = arrivals(STEPS, KERAS.worker)
     verdict.add(pair, *received(ours, theirs, followed), {}, least, arrived)
     seen = {rung: any(r["rung"] == rung and not r["ok"] for r in verdict.rows) for rung in RUNGS}
     first = next((rung for rung in RUNGS if seen[rung]), None)
@@ -108,46 +112,40 @@ def kill(folder: Path, case: Case) -> dict[str, Any]:
 
 @cache
 def limits(folder: Path, case: Case) -> dict[Any, float]:
-    """What the gates of a network must allow a correct port."""
+    """What the tolerances of a network must allow a correct port."""
     rounding = from_rounding(moved(case), case.dtype)
     if not is_derived(case):
         return rounding
     ours, theirs = (
-        own_float32_errors(folder / name, case.title, "tensorflow") for name in ("torch", KERAS)
+        own_float32_errors(folder / twin.worker, case.title, KERAS.backend)
+        for twin in (PYTORCH, KERAS)
     )
     return larger(rounding, stepped(from_float32(larger(ours, theirs), case.dtype)))
 
 
-def show(kills: list[dict[str, Any]]) -> None:
-    """Print the kill matrix."""
+def show(kills: list[Kill]) -> None:
+    """Print the detection matrix."""
     console = Console()
     console = Console(width=max(120, console.width))
-    table = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    columns, lines = matrix(kills)
-    for column in columns:
-        left = column == "port"
-        table.add_column(column, justify="left" if left else "center", no_wrap=True)
-    for found, line in zip(kills, lines, strict=True):
-        table.add_row(*line, style="" if found["ok"] else "red")
-    console.print("\n● the rung sees it   · the rung does not")
-    console.print(table)
+    print_table(console, matrix(kills))
     console.print(sentence(kills), markup=False, highlight=False)
 
 
-def matrix(kills: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Titles of the columns, and a line for each port."""
+def matrix(kills: list[Kill]) -> Table:
+    """A line for each port, a column for each stage."""
     lines = [
         [
-            found["mutant"] or f"the correct one, {found['model']}",
+            (found["mutant"] or f"the correct one, {found['model']}") + " ✗" * (not found["ok"]),
             *("●" if seen else "·" for seen in found["rungs"].values()),
         ]
         for found in kills
     ]
-    return ["port", *RUNGS], lines
+    title = "● the stage sees it   · the stage does not   ✗ not as expected"
+    return Table(title, ("port", *RUNGS), lines, left=1)
 
 
-def sentence(kills: list[dict[str, Any]]) -> str:
-    """How many wrong ports are seen, and how many up to each rung."""
+def sentence(kills: list[Kill]) -> str:
+    """How many wrong ports are seen, and how many up to each stage."""
     wrong = [found for found in kills if found["mutant"]]
     alive = [found["mutant"] for found in wrong if not found["killed_by"]]
     text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"
