@@ -21,6 +21,11 @@ class Table:
     left: int = 2
     """Columns that are text."""
 
+    @property
+    def heads(self) -> list[str]:
+        """The columns' names, each on one line."""
+        return [column.replace("/\n", "/").replace("\n", " ") for column in self.columns]
+
 
 def print_table(console: Console, table: Table) -> None:
     """Print one table; the marks at the ends of cells are coloured."""

@@ -50,7 +50,7 @@ TENSORFLOW = Twin(
 JAX = Twin("Keras/jax", "keras-jax", "keras_impl", "jax", "#CC79A7", "-.", "s")
 TORCH = Twin("Keras/torch", "keras-torch", "keras_impl", "torch", "#E69F00", ":", "^")
 PYTORCH = Twin("PyTorch", "torch", "torch_impl", "tensorflow", "#0072B2", "--", "x")
-TWINS = (TENSORFLOW, JAX, TORCH, PYTORCH)
+TWINS = (PYTORCH, TENSORFLOW, JAX, TORCH)
 
 SCALAR_LIMIT = Twin(
     "scalar loop", "scalar", "benchmarks.common.scalar_limit", "tensorflow", "0.3", "-", "+"

@@ -16,10 +16,9 @@ def wide_console() -> Console:
 def as_markdown(table: Table) -> str:
     """A table as GitHub's Markdown, on lines of its own."""
     rule = ["---" if i < table.left else "---:" for i in range(len(table.columns))]
-    titles = [column.replace("/\n", "/").replace("\n", " ") for column in table.columns]
     return "\n".join(
         "| " + " | ".join(text.replace("|", r"\|") for text in line) + " |"
-        for line in (titles, rule, *table.lines)
+        for line in (table.heads, rule, *table.lines)
     )
 
 

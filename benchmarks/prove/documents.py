@@ -1,5 +1,8 @@
 """What the documents say of equality, from the certificates of `twins check`."""
 
+import json
+from pathlib import Path
+
 from benchmarks.common.tables import Table, as_markdown
 from benchmarks.prove import detection
 from benchmarks.prove.tables import Certificate, overview, scores, sentence
@@ -9,6 +12,27 @@ CHECK = "results/check"
 
 FAMILY = f"{CHECK}/family"
 """Certificates of the other networks, a file each."""
+
+
+def prove_blocks(root: Path) -> dict[str, dict[str, str]]:
+    """Document → name of a block → what stands in it."""
+
+    def load(path: str) -> Certificate:
+        return json.loads((root / path).read_text())
+
+    full, mutants, variants = (
+        load(f"{CHECK}/{name}.json") for name in ("full", "mutants", "variants")
+    )
+    paths = {model: f"{FAMILY}/{model}.json" for model in MODELS}
+    family = {model: load(path) for model, path in paths.items() if (root / path).exists()}
+    return {
+        "README.md": {
+            "proof": proof_block(full, mutants, variants),
+            "family": family_block(family),
+        },
+        "docs/differences.md": {"effects": effects_block(full, mutants)},
+        "docs/porting.md": {"kills": kills_block(mutants)},
+    }
 
 
 def proof_block(full: Certificate, mutants: Certificate, variants: Certificate) -> str:

@@ -1,5 +1,8 @@
 """What the README says of training, from records of `twins run`."""
 
+import json
+from pathlib import Path
+
 from benchmarks.common.tables import as_markdown
 from benchmarks.run.tables import (
     RunRecord,
@@ -11,6 +14,19 @@ from benchmarks.run.tables import (
 
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
 FORECAST = "results/forecast"
+
+
+def run_blocks(root: Path) -> dict[str, dict[str, str]]:
+    """Document → name of a block → what stands in it."""
+    single, double, forecast = (
+        json.loads((root / folder / "record.json").read_text()) for folder in (*FOLDERS, FORECAST)
+    )
+    return {
+        "README.md": {
+            "results": results_block(single, double),
+            "forecast": forecast_block(forecast),
+        }
+    }
 
 
 def results_block(single: RunRecord, double: RunRecord) -> str:

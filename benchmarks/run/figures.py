@@ -16,12 +16,8 @@ from shared.config import DECODERS
 
 def save_figures(record: RunRecord, folder: Path) -> list[Path]:
     """Write every figure that the record has data for; the files written."""
-    files = []
-    for name, (make, _) in FIGURES.items():
-        figure = make(record)
-        if figure is not None:
-            files += save_figure(figure, folder / name)
-    return files
+    drawn = ((name, make(record)) for name, (make, _) in FIGURES.items())
+    return [file for name, f in drawn if f is not None for file in save_figure(f, folder / name)]
 
 
 def loss_figure(record: RunRecord) -> Figure:

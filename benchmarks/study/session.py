@@ -14,7 +14,7 @@ from attention_twins.progress import progress_bar
 from benchmarks.study.arms import Arm, label
 from benchmarks.study.pool import compute
 from benchmarks.study.records import Study, read
-from benchmarks.study.tables import save, show
+from benchmarks.study.views import save, show
 from benchmarks.study.worker import ChunkError
 
 
