@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from attention_twins.coordinator import Coordinator, title
+from attention_twins.coordinator import Coordinator
 from attention_twins.parity import (
     Difference,
     Divergence,
@@ -36,6 +36,7 @@ from attention_twins.traces import (
     in_both,
     rmsprop_on_paper,
 )
+from attention_twins.twins import title
 
 Row = dict[str, Any]
 """One tensor compared, as JSON has it."""

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from attention_twins.errors import InputError
 from attention_twins.processes import Message, Workers
+from attention_twins.progress import progress_bar
 from attention_twins.training import KerasBackend, Runtime
+from attention_twins.twins import title
 
 STAGES_ALONE, STAGES_FASTER, STAGES_TOGETHER = 6, 2, 2
 """How often a worker reports for a subject: before it meets the others, if it trains by the faster
@@ -75,14 +77,7 @@ class Coordinator:
         Raises:
             InputError: what a worker refuses, or `pair`.
         """
-        progress = Progress(
-            TextColumn("{task.description:18}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} {task.fields[stage]}"),
-            TimeElapsedColumn(),
-            console=self.errors,
-        )
-        with Workers() as workers, progress:
+        with Workers() as workers, progress_bar(self.errors, width=18) as progress:
             bars = {name: self._start(workers, progress, name) for name in self.plans}
             made: dict[str, Any] = {}
             paired = False
@@ -92,17 +87,17 @@ class Coordinator:
                 if self.pair and not paired and message.kind in ENDS:
                     raise InputError(self.why(message).splitlines()[-1])  # nothing to compare
                 if message.kind == "stage":
-                    progress.update(bars[name], advance=1, stage=" ".join(message.content))
+                    progress.update(bars[name], advance=1, note=" ".join(message.content))
                 elif message.kind == "made":
                     made[name] = message.content
                 elif message.kind == "waiting":
                     waiting.add(name)
-                    progress.update(bars[name], stage="waiting")
+                    progress.update(bars[name], note="waiting")
                 elif message.kind == "finished":
-                    progress.update(bars[name], stage="")
+                    progress.update(bars[name], note="")
                     self.finished.add(name)
                 elif message.kind != "ready":
-                    progress.update(bars[name], stage="ended")
+                    progress.update(bars[name], note="ended")
                     self._fail(message)
                 running = self.plans.keys() - self.failures.keys()
                 if self.pair and made and made.keys() >= running:
@@ -130,7 +125,7 @@ class Coordinator:
         stages = STAGES_ALONE + STAGES_TOGETHER * len(plan.partners)
         if plan.faster:
             stages += STAGES_FASTER
-        return progress.add_task(title(name), total=plan.subjects * stages, stage="importing …")
+        return progress.add_task(title(name), total=plan.subjects * stages, note="importing …")
 
     def why(self, message: Message) -> str:
         """Why a worker does not go on."""
@@ -148,8 +143,3 @@ class Coordinator:
         why = self.failures[message.worker] = self.why(message)
         text = f"{title(message.worker)}: {why}"
         self.errors.print(text, style="red", markup=False, soft_wrap=True)
-
-
-def title(worker: str) -> str:
-    """What a person calls a worker."""
-    return "PyTorch" if worker == "torch" else worker.replace("keras-", "Keras/")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from attention_twins.compare import Comparison, add_twin
-from attention_twins.coordinator import Coordinator, Plan, title
+from attention_twins.coordinator import Coordinator, Plan
+from attention_twins.figures import save_growth
 from attention_twins.processes import no_interrupt
-from attention_twins.report import close_record, open_record, results
+from attention_twins.report import close_record, open_record, results, show
 from attention_twins.stages import run
 from attention_twins.tolerances import (
     Limits,
@@ -29,9 +30,9 @@ from attention_twins.traces import (
     load_trace,
 )
 from attention_twins.training import Dtype, KerasBackend
+from attention_twins.twins import SCALAR_LIMIT, title
 from benchmarks.prove.cases import Case
 from benchmarks.prove.definition import defined, moved, scalar
-from benchmarks.prove.tables import save_growth, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,5 +180,5 @@ def add_scalar_limit(comparison: Comparison, coordinator: Coordinator, case: Cas
     rounding = rounding_of(coordinator, "torch", case)
     traces = computed_alone(coordinator.folder / "torch" / case.name, rounding)
     desired = {place: trace for place, trace in traces.items() if place.stage == "trajectory"}
-    pair = pair_of(case, "torch", "PyTorch") | {"model": case.model, "twin": "scalar loop"}
+    pair = pair_of(case, "torch", "PyTorch") | {"model": case.model, "twin": SCALAR_LIMIT.name}
     comparison.add(pair, scalar(case, rounding), desired, {})

@@ -168,7 +168,7 @@ class Check:
         report.show()
         report.save(self.json)
         if self.figure:
-            from benchmarks.prove.tables import save_growth
+            from attention_twins.figures import save_growth
 
             save_growth(report.comparison.curves, self.figure)
         interrupted = report.record["status"] == "interrupted"

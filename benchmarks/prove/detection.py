@@ -6,14 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import rich.box
 from rich.console import Console
-from rich.table import Table
 
 from attention_twins.compare import Comparison
 from attention_twins.coordinator import Coordinator, Plan
-from attention_twins.report import close_record, open_record
+from attention_twins.report import close_record, open_record, screen
 from attention_twins.stages import run
+from attention_twins.tables import Table, print_table
 from attention_twins.tolerances import (
     Limits,
     from_float32,
@@ -31,17 +30,20 @@ from attention_twins.traces import (
     expected_from,
     rmsprop_on_paper,
 )
+from attention_twins.twins import PYTORCH, TENSORFLOW
 from benchmarks.prove.cases import Case
 from benchmarks.prove.definition import moved
-from benchmarks.prove.tables import screen
 from benchmarks.prove.wrong_ports import WRONG_PORTS
 from shared.config import TUTORIAL_MODELS
 
 STEPS = 60
 """Steps of a wrong port's trajectory: none of them needs more."""
 
-KERAS, TITLE = "keras-tensorflow", "Keras/tensorflow"
+KERAS = TENSORFLOW
 """What the wrong ports are compared with: the backend whose rounding needs a bridge, too."""
+
+Detection = dict[str, Any]
+"""Which stages see a port, as a record keeps it."""
 
 
 def detect(seed: int, json: Path | None) -> int:
@@ -59,8 +61,8 @@ def detect(seed: int, json: Path | None) -> int:
         return Plan(backend, partners, len(cases), run, package, (cases, ["tensorflow"]))
 
     plans = {
-        KERAS: plan("keras_impl", "tensorflow", [], correct + single),
-        "torch": plan("torch_impl", "jax", [KERAS], correct + single + wrong),
+        KERAS.worker: plan(KERAS.package, "tensorflow", [], correct + single),
+        PYTORCH.worker: plan(PYTORCH.package, "jax", [KERAS.worker], correct + single + wrong),
     }
     record = open_record("check --mutants", correct)
     with tempfile.TemporaryDirectory() as folder:
@@ -81,22 +83,22 @@ def detect(seed: int, json: Path | None) -> int:
     return int(not record["ok"])
 
 
-def detection(folder: Path, case: Case) -> dict[str, Any]:
+def detection(folder: Path, case: Case) -> Detection:
     """Which stages see a port, and where it parts from Keras first."""
-    ours, theirs = folder / "torch" / case.name, folder / KERAS / case.correct.name
-    rounding, comparison = rounds_like("tensorflow", case.dtype), Comparison()
+    ours, theirs = folder / PYTORCH.worker / case.name, folder / KERAS.worker / case.correct.name
+    rounding, comparison = rounds_like(KERAS.backend, case.dtype), Comparison()
     pair = {
         "model": case.model,
         "dtype": case.dtype,
-        "twin": case.mutant or "PyTorch",
-        "against": TITLE,
+        "twin": case.mutant or PYTORCH.name,
+        "against": KERAS.name,
     }
     actual = rmsprop_on_paper(computed_alone(ours, rounding))
     least = limits(folder, case.correct)
     places = expected_alone(STEPS, masked=True)
     comparison.add(pair, actual, computed_alone(theirs, rounding), {}, least, places)
     arrived = computed_from(ours, theirs, rounding)
-    comparison.add(pair, *arrived, {}, least, expected_from(STEPS, KERAS))
+    comparison.add(pair, *arrived, {}, least, expected_from(STEPS, KERAS.worker))
     failed = [row for row in comparison.rows if not row["ok"]]
     seen = {stage: any(row["rung"] == stage for row in failed) for stage in STAGES}
     first = next((stage for stage in STAGES if seen[stage]), None)
@@ -121,41 +123,35 @@ def limits(folder: Path, case: Case) -> Limits:
     if not case.is_derived:
         return rounding
     ours, theirs = (
-        own_float32_errors(folder / name, case.title, "tensorflow") for name in ("torch", KERAS)
+        own_float32_errors(folder / twin.worker, case.title, KERAS.backend)
+        for twin in (PYTORCH, KERAS)
     )
     return larger(rounding, once_stepped(from_float32(larger(ours, theirs), case.dtype)))
 
 
-def show(kills: list[dict[str, Any]]) -> None:
-    """Print the kill matrix."""
+def show(kills: list[Detection]) -> None:
+    """Print the detection matrix."""
     console = Console()
     console = Console(width=max(120, console.width))
-    table = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    columns, lines = matrix(kills)
-    for column in columns:
-        left = column == "port"
-        table.add_column(column, justify="left" if left else "center", no_wrap=True)
-    for found, line in zip(kills, lines, strict=True):
-        table.add_row(*line, style="" if found["ok"] else "red")
-    console.print("\n● the rung sees it   · the rung does not")
-    console.print(table)
+    print_table(console, matrix(kills))
     console.print(sentence(kills), markup=False, highlight=False)
 
 
-def matrix(kills: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Titles of the columns, and a line for each port."""
+def matrix(kills: list[Detection]) -> Table:
+    """A line for each port, a column for each stage."""
     lines = [
         [
-            found["mutant"] or f"the correct one, {found['model']}",
+            (found["mutant"] or f"the correct one, {found['model']}") + " ✗" * (not found["ok"]),
             *("●" if seen else "·" for seen in found["rungs"].values()),
         ]
         for found in kills
     ]
-    return ["port", *STAGES], lines
+    title = "● the stage sees it   · the stage does not   ✗ not as expected"
+    return Table(title, ("port", *STAGES), lines, left=1)
 
 
-def sentence(kills: list[dict[str, Any]]) -> str:
-    """How many wrong ports are seen, and how many up to each rung."""
+def sentence(kills: list[Detection]) -> str:
+    """How many wrong ports are seen, and how many up to each stage."""
     wrong = [found for found in kills if found["mutant"]]
     alive = [found["mutant"] for found in wrong if not found["killed_by"]]
     text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"

@@ -6,6 +6,7 @@ from helpers import key
 
 from attention_twins.compare import Comparison
 from attention_twins.parity import Key
+from attention_twins.report import cell
 from attention_twins.tolerances import from_float32, from_rounding, own_errors, tolerance_of
 from attention_twins.traces import (
     STAGES,
@@ -17,7 +18,6 @@ from attention_twins.traces import (
 from attention_twins.training import OPTIMIZERS
 from benchmarks.prove.cases import Case
 from benchmarks.prove.definition import defined, moved
-from benchmarks.prove.tables import cell
 
 
 def traced():

@@ -180,7 +180,7 @@ def test_example_of_the_page_on_porting_does_what_the_page_says(tmp_path, capsys
     assert main(["check", *models, *QUICK]) == 1
     shown = capsys.readouterr().out
     assert "trained biases is 1 in Keras and 2 in PyTorch" in shown
-    assert "on the rung step" in shown and "on the rung forward" not in shown
+    assert "at the stage step" in shown and "at the stage forward" not in shown
     float64 = shown.split("float32: largest")[0]
     lines = {line.split("  ")[0].strip(): line for line in float64.splitlines()}
     assert "✓" in lines["forward"] and "✓" in lines["gradients"] and "✗" in lines["step, adam"]
