@@ -1,6 +1,9 @@
 """What comes from outside is checked where it enters; the message is one line."""
 
+import importlib
 from numbers import Integral
+from operator import attrgetter
+from typing import Any
 
 
 class InputError(ValueError):
@@ -28,3 +31,18 @@ def check_fraction(name: str, value: float) -> None:
 def one_line(error: Exception) -> str:
     """What an error says, on one line: file names may hold line breaks."""
     return " ".join(str(error).split())
+
+
+def private(framework: str, name: str) -> Any:
+    """A private name of a framework, given as `module:name` or `module:Class.name`.
+
+    Raises:
+        InputError: this version of the framework does not have it.
+    """
+    module, _, path = name.partition(":")
+    try:
+        return attrgetter(path)(importlib.import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"this needs {name} of {framework}, which this version does not have"
+        ) from error

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from attention_twins.errors import InputError
+from attention_twins.in_keras.runtime import sublayers
 from attention_twins.layers import Layer
 from keras_impl.attention import Attention
 from keras_impl.rnn import SimpleRNNCell
@@ -32,12 +33,12 @@ def layers(model: Any, path: str = "") -> list[Layer]:
         InputError: a layer with weights is of no known kind.
     """
     found = []
-    for module in model.layers if isinstance(model, keras.Model) else model._layers:
+    for module in sublayers(model):
         name = path + module.name
         kind = kind_of(module)
         if kind:
             found.append(Layer(name, kind, module, dict(_settings(kind, module))))
-        elif getattr(module, "_layers", ()):
+        elif sublayers(module):
             found += layers(module, f"{name}.")
         elif module.weights:
             raise InputError(
