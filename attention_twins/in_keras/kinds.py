@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from attention_twins.in_keras.runtime import sublayers
 from attention_twins.layers import Layer, kind_of_class, register_layer, unknown_layer
 
 KINDS = {
@@ -31,12 +32,12 @@ def layers(model: Any, path: str = "") -> list[Layer]:
         InputError: a layer with weights is of no known kind.
     """
     found = []
-    for module in model.layers if isinstance(model, keras.Model) else model._layers:
+    for module in sublayers(model):
         name = path + module.name
         kind = kind_of(module)
         if kind:
             found.append(Layer(name, kind, module, dict(_settings(kind, module))))
-        elif getattr(module, "_layers", ()):
+        elif sublayers(module):
             found += layers(module, f"{name}.")
         elif module.weights:
             raise unknown_layer(module, name)

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.optimizers.base_optimizer import BaseOptimizer
 
+from attention_twins.in_keras.runtime import many_optimizer_class
 from attention_twins.in_keras.weights import variables
 from attention_twins.training import OPTIMIZERS
 from attention_twins.weights import Weights, check_state
@@ -38,11 +38,8 @@ def create_many_optimizer(stack: list[keras.Variable], config: TrainConfig) -> t
         The optimizer, and the variable that holds a learning rate for each start.
     """
     kind, settings = KINDS[config.optimizer]
-    # A class of its own: Keras replaces its own ones, on torch, by faster ones for a single rate.
-    many = type(kind.__name__, (kind,), {"_apply_weight_decay": BaseOptimizer._apply_weight_decay})
-    rates = keras.Variable(np.zeros(stack[0].shape[-1]), dtype=stack[0].dtype, trainable=False)
-    optimizer = many(lambda: rates.value, **settings)
-    optimizer._track_variable(rates)
+    optimizer = many_optimizer_class(kind)(lambda: rates.value, **settings)
+    rates = optimizer.add_variable(stack[0].shape[-1:], dtype=stack[0].dtype, name="rates")
     optimizer.build(stack)
     return optimizer, rates
 
