@@ -59,6 +59,11 @@ class Training(Runtime):
     """mse or mae: mean squared or absolute error; bce or ce: cross-entropy of logits with two or
     many classes."""
 
+    @property
+    def like_keras(self) -> bool:
+        """PyTorch's optimizer takes the steps that Keras's would take."""
+        return True
+
     def __post_init__(self) -> None:
         """Raise InputError for an unknown name or a value out of range."""
         super().__post_init__()

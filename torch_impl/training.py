@@ -13,7 +13,7 @@ from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.steps import LOSSES
 from attention_twins.in_torch.weights import get_weights, set_weights
 from attention_twins.training import FitResult, Snapshot
-from shared.config import SETUPS, TrainConfig
+from shared.config import TrainConfig
 from shared.fibonacci import Data, batch_order
 from torch_impl.seq2seq import taught
 
@@ -68,7 +68,7 @@ def fit(
             total = torch.zeros((), device=config.device)
             batches = torch.split(rows, config.batch_size)
             steps = range(step + 1, step + 1 + len(batches))
-            if "optimizer" not in SETUPS[config.setup]:
+            if config.like_keras:
                 steps = follow_keras(optimizer, steps, config, dtype)
             for step, batch in zip(steps, batches, strict=True):
                 optimizer.zero_grad()

@@ -7,9 +7,8 @@ import numpy as np
 
 from attention_twins.in_keras.runtime import many_optimizer_class
 from attention_twins.in_keras.weights import variables
-from attention_twins.training import OPTIMIZERS
+from attention_twins.training import OPTIMIZERS, Training
 from attention_twins.weights import Weights, check_state
-from shared.config import TrainConfig
 
 KINDS = {
     "adam": (keras.optimizers.Adam, {}),
@@ -20,7 +19,7 @@ KINDS = {
 """Name of an optimizer → class and settings beside the learning rate."""
 
 
-def create_optimizer(model: keras.Model, config: TrainConfig) -> Any:
+def create_optimizer(model: keras.Model, config: Training) -> Any:
     """The optimizer that `config` names, for every trained weight of a network.
 
     Unless the set-up has PyTorch's own, its settings are Keras's. SGD has a momentum of 0.9.
@@ -31,7 +30,7 @@ def create_optimizer(model: keras.Model, config: TrainConfig) -> Any:
     return optimizer
 
 
-def create_many_optimizer(stack: list[keras.Variable], config: TrainConfig) -> tuple[Any, Any]:
+def create_many_optimizer(stack: list[keras.Variable], config: Training) -> tuple[Any, Any]:
     """The optimizer for variables that have many starts as their last axis.
 
     Returns:
@@ -44,7 +43,7 @@ def create_many_optimizer(stack: list[keras.Variable], config: TrainConfig) -> t
     return optimizer, rates
 
 
-def get_state(model: keras.Model, optimizer: Any, config: TrainConfig) -> Weights:
+def get_state(model: keras.Model, optimizer: Any, config: Training) -> Weights:
     """The optimizer's state in the canonical layout, as copies."""
     state = {
         name: np.array(keras.ops.convert_to_numpy(slot))
@@ -55,7 +54,7 @@ def get_state(model: keras.Model, optimizer: Any, config: TrainConfig) -> Weight
     return state
 
 
-def set_state(model: keras.Model, optimizer: Any, config: TrainConfig, state: Weights) -> None:
+def set_state(model: keras.Model, optimizer: Any, config: Training, state: Weights) -> None:
     """Go on from a state, of either framework.
 
     Raises:
@@ -68,7 +67,7 @@ def set_state(model: keras.Model, optimizer: Any, config: TrainConfig, state: We
         optimizer.iterations.assign(int(state["t"]))
 
 
-def _slots(model: keras.Model, optimizer: Any, config: TrainConfig) -> dict[str, keras.Variable]:
+def _slots(model: keras.Model, optimizer: Any, config: Training) -> dict[str, keras.Variable]:
     """Canonical name of a moment → the optimizer's variable."""
     names = {id(variable): name for name, variable in variables(model).items()}
     own = {"m": "_momentum", "v": "_velocity"}
