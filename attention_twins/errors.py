@@ -1,6 +1,8 @@
 """What comes from outside is checked where it enters; the message is one line."""
 
+import os
 from numbers import Integral
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -23,6 +25,14 @@ def check_fraction(name: str, value: float) -> None:
     """Raise InputError unless `value` lies between 0 and 1, both excluded."""
     if not 0 < value < 1:
         raise InputError(f"{name} must lie between 0 and 1, both excluded, got {value!r}")
+
+
+def check_file(name: str, path: Path | None) -> None:
+    """Raise InputError unless `path` can become a file, or is one."""
+    if path is not None and (
+        path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)
+    ):
+        raise InputError(f"{name} must be a file in a folder that is there, got {str(path)!r}")
 
 
 def one_line(error: Exception) -> str:

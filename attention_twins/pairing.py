@@ -1,4 +1,4 @@
-"""`twins check --keras … --torch …`: is a port of your own model right, and if not, where?"""
+"""`twins check KERAS TORCH`: is a port of your own model right, and if not, where?"""
 
 import sys
 import tempfile
@@ -12,13 +12,12 @@ from rich.console import Console
 
 from attention_twins.compare import Verdict
 from attention_twins.coordinator import Ascent, Plan
-from attention_twins.errors import InputError, check_choice, check_integer
+from attention_twins.errors import InputError, check_choice, check_file, check_integer
 from attention_twins.parity import load_trace, save_trace
 from attention_twins.processes import no_interrupt
 from attention_twins.training import Dtype, KerasBackend, Loss
 from attention_twins.user_model import Guest, renamed, visit
 from benchmarks.prove.certificate import close_record, judged, open_record, results
-from benchmarks.prove.command import check_file
 from benchmarks.prove.tables import show
 
 ADVICE = {

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from benchmarks.cli import main
+from attention_twins.cli import main
 from benchmarks.study import records
 from shared.config import MODELS, DataConfig, ModelConfig
 from shared.fibonacci import Data, load_fibonacci
@@ -50,8 +50,8 @@ def aligned(array):
     return copy
 
 
-FAST = ["--numbers", "60", "--epochs", "2", "--starts", "6", "--workers", "2"]
-FAST += ["--twins", "Keras/jax", "--setups", "twin"]
+FAST = ["--numbers", "60", "--epochs", "2", "--seeds", "6", "--workers", "2"]
+FAST += ["--twin", "Keras/jax", "--setup", "twin"]
 
 
 def study(tmp_path, *options, name="out"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from attention_twins.errors import InputError, check_choice
 from attention_twins.training import Dtype
-from shared.config import SETUPS, VARIANTS, DataConfig, ModelConfig, Setup, TrainConfig
+from shared.config import SETUPS, VARIANTS, DataConfig, DataName, ModelConfig, Setup, TrainConfig
 
 TWINS = {
     "PyTorch": "tensorflow",  # whose rounding it follows
@@ -28,7 +28,7 @@ class Arm:
     model: str = "rnn_with_attention"
     variant: str = "tutorial"
     setup: Setup = "twin"
-    data: str = "fibonacci"
+    data: DataName = "fibonacci"
     split: int = 13
     numbers: int = 1200
     time_steps: int = 20
