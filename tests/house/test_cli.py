@@ -238,10 +238,10 @@ def options_of(capsys, command):
     """Option → its group, in the order of --help."""
     found, group = {}, ""
     for line in help_of(capsys, command).splitlines():
-        if title := re.match(r"╭─ (\w+) ", line):
-            group = title[1]
-        for option in re.findall(r"(?:│|,) (--[a-z][a-z-]*)", line):
-            found[option] = group
+        if title := re.match(r"(?:╭─)? (\w+ )?options ", line):
+            group = (title[1] or "options").strip()
+        if option := re.match(r"[│ ] (?:-h, )?(--[a-z][a-z-]*)(?:, (--no-[a-z-]+))?", line):
+            found |= {name: group for name in option.groups() if name}
     return found
 
 
