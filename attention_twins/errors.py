@@ -27,14 +27,14 @@ def check_fraction(name: str, value: float) -> None:
         raise InputError(f"{name} must lie between 0 and 1, both excluded, got {value!r}")
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, on one line: file names may hold line breaks."""
+    return " ".join(str(error).split())
+
+
 def check_file(name: str, path: Path | None) -> None:
     """Raise InputError unless `path` can become a file, or is one."""
     if path is not None and (
         path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)
     ):
         raise InputError(f"{name} must be a file in a folder that is there, got {str(path)!r}")
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, on one line: file names may hold line breaks."""
-    return " ".join(str(error).split())

@@ -254,8 +254,8 @@ def test_options_stand_in_one_order_of_groups(capsys):
         assert groups or name == "report"
         for option, group in found.items() if name != "report" else []:
             everywhere.setdefault(option, {})[group] = name
-    # A bench's seed decides the order of its cells, and nothing of the training.
-    assert everywhere.pop("--seed").keys() == {"training", "measurement"}
+    for option in ("--seed", "--full"):  # in a bench the order of its cells, and all the cells
+        assert everywhere.pop(option).keys() == {"training", "measurement"}
     assert all(len(groups) == 1 for groups in everywhere.values()), everywhere
     assert everywhere.keys() > {"--model", "--twin", "--data", "--keras-backend", "--json", "--out"}
     assert not {f"{option}s" for option in everywhere} & everywhere.keys() - {"--splits"}
