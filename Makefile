@@ -38,13 +38,13 @@ readme: $(READY)  ## train anew what the README shows, and write it into the REA
 
 FAMILY = $(shell $(BIN)/python -c "from shared.config import MODELS, TUTORIAL_MODELS as T; print(*[m for m in MODELS if m not in T])")
 
-proof: $(READY)  ## climb the whole ladder anew, hours, and write it into the documents
+proof: $(READY)  ## prove every network anew, hours, and write it into the documents
 	rm -rf results/run-proof && mkdir -p results/run-proof/family
-	$(BIN)/twins check --full --json results/run-proof/full.json --figure results/run-proof/growth.png
-	$(BIN)/twins check --mutants --json results/run-proof/mutants.json
-	$(BIN)/twins check --model rnn_with_attention --variant all --json results/run-proof/variants.json
+	$(BIN)/twins prove --full --json results/run-proof/full.json --figure results/run-proof/growth.png
+	$(BIN)/twins prove --wrong-ports --json results/run-proof/mutants.json
+	$(BIN)/twins prove --model rnn_with_attention --variant all --json results/run-proof/variants.json
 	for model in $(FAMILY); do \
-		$(BIN)/twins check --full --model $$model --json results/run-proof/family/$$model.json || exit 1; done
+		$(BIN)/twins prove --full --model $$model --json results/run-proof/family/$$model.json || exit 1; done
 	rm -rf results/check && mv results/run-proof results/check
 	$(BIN)/python -m benchmarks.documents
 
@@ -60,19 +60,19 @@ family: $(READY)  ## measure anew what the other networks cost, two hours (leave
 	rm -rf results/bench/family && mkdir -p results/bench && mv results/run-family results/bench/family
 	$(BIN)/python -m benchmarks.documents
 
-ONE := --twins Keras/jax --setups twin
-KINDS := $(ONE) --variants tutorial linear temperature shared_bias no_bias additive
+ONE := --twin Keras/jax --setup twin
+KINDS := $(ONE) --variant tutorial linear temperature shared_bias no_bias additive
 
 studies: $(READY)  ## train anew what docs/findings.md is made of, half an hour, and write it
 	rm -rf results/run-study && mkdir -p results/run-study
 	$(BIN)/twins study --out results/run-study/tutorial
 	$(BIN)/twins study $(ONE) --splits 20 --out results/run-study/splits
-	$(BIN)/twins study $(ONE) --learning-rates 3e-4 1e-3 3e-3 1e-2 3e-2 --out results/run-study/learning_rates
-	$(BIN)/twins study $(ONE) --models all --search 32 --out results/run-study/search
+	$(BIN)/twins study $(ONE) --learning-rate 3e-4 1e-3 3e-3 1e-2 3e-2 --out results/run-study/learning_rates
+	$(BIN)/twins study $(ONE) --model all --search 32 --out results/run-study/search
 	for data in fibonacci log_fibonacci recurrences addition; do \
 		$(BIN)/twins study $(KINDS) --data $$data --out results/run-study/$$data || exit 1; done
-	$(BIN)/twins study $(ONE) --variants tutorial temperature additive --data addition --time-steps 200 \
-		--numbers 2200 --epochs 60 --starts 100 --out results/run-study/long_addition
+	$(BIN)/twins study $(ONE) --variant tutorial temperature additive --data addition --time-steps 200 \
+		--numbers 2200 --epochs 60 --seeds 100 --out results/run-study/long_addition
 	rm -rf results/study && mv results/run-study results/study
 	$(BIN)/python -m benchmarks.documents
 

@@ -2,16 +2,7 @@
 
 import sys
 
-
-def main() -> int:
-    """Import the command line, which takes a moment, and run it."""
-    try:
-        from benchmarks import cli
-
-        return cli.main()
-    except KeyboardInterrupt:
-        return 130
-
+from attention_twins.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

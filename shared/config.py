@@ -64,6 +64,8 @@ Score = Literal["tanh", "linear", "additive"]
 Bias = Literal["per_step", "shared", "none"]
 Setup = Literal["twin", "native", "initializers", "bias_start", "second_bias", "optimizer"]
 
+DataName = Literal["fibonacci", "log_fibonacci", "lucas", "recurrences", "addition"]
+
 LARGEST_FIBONACCI = 1475
 """How many Fibonacci numbers (1, 2, 3, 5, …) float64 holds; the next one is inf."""
 
@@ -77,27 +79,27 @@ DATA = {
 """Name of a task → numbers at most, features of a row."""
 
 
-def chosen_models(*names: str, option: str = "model") -> list[str]:
+def chosen_models(*names: str) -> list[str]:
     """The networks that names stand for: their own, or a group's; each once.
 
     Raises:
         InputError: there is no such name.
     """
     for name in names:
-        check_choice(option, name, (*MODEL_GROUPS, *MODELS))
+        check_choice("model", name, (*MODEL_GROUPS, *MODELS))
     return list(dict.fromkeys(own for name in names for own in MODEL_GROUPS.get(name, (name,))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """The data: how many numbers, cut into which windows, split how."""
+    """How many numbers, cut into which windows, split how."""
 
-    data: str = "fibonacci"
-    """Which data: a name in DATA."""
+    data: DataName = "fibonacci"
+    """Which data."""
 
     numbers: int = 1200
-    """Numbers in the sequence: as many more than there are rows as stand in a row, less its first
-    target. Of Fibonacci numbers float64 holds 1475."""
+    """Numbers in the sequence, of Fibonacci at most 1475; they make
+    numbers - time_steps - horizon + 1 windows."""
 
     time_steps: int = 20
     """Numbers in a window (T); what follows the window is its target."""
@@ -272,7 +274,7 @@ def check_activation(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Training):
-    """A training: how long, in which steps, from which initial weights, on what."""
+    """How long, in which steps, from which initial weights, on what hardware."""
 
     epochs: int = 30
     """Passes over the training rows."""

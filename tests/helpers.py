@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 
+from attention_twins.cli import main
 from attention_twins.parity import Key
-from benchmarks.cli import main
 from benchmarks.study import records
 from shared.config import MODELS, DataConfig, ModelConfig
 from shared.fibonacci import Data, load_fibonacci
@@ -62,8 +62,8 @@ def aligned(array):
     return copy
 
 
-FAST = ["--numbers", "60", "--epochs", "2", "--starts", "6", "--workers", "2"]
-FAST += ["--twins", "Keras/jax", "--setups", "twin"]
+FAST = ["--numbers", "60", "--epochs", "2", "--seeds", "6", "--workers", "2"]
+FAST += ["--twin", "Keras/jax", "--setup", "twin"]
 
 
 def study(tmp_path, *options, name="out"):

@@ -82,9 +82,7 @@ def set_state(model: nn.Module, optimizer: Any, config: Training, state: Weights
         write(model, arrays, lambda parameter, own=own: optimizer.state[parameter][own])
 
 
-def follow_keras(
-    optimizer: Any, steps: range, config: Training, dtype: np.dtype
-) -> Iterator[int]:
+def follow_keras(optimizer: Any, steps: range, config: Training, dtype: np.dtype) -> Iterator[int]:
     """Yield steps, each time with the optimizer set to take the one that Keras's would take.
 
     Args:
@@ -144,9 +142,7 @@ def keras_settings(
     return found
 
 
-def step_table(
-    optimizer: Any, step: np.ndarray, config: Training, dtype: np.dtype
-) -> np.ndarray:
+def step_table(optimizer: Any, step: np.ndarray, config: Training, dtype: np.dtype) -> np.ndarray:
     """For each of some steps what `update` needs, (steps, 5); the learning rate is left to it."""
     found = {name: np.full(step.shape, float(optimizer.defaults.get(name, 0))) for name in TABLE}
     found["lr"] = np.ones(step.shape)

@@ -30,7 +30,7 @@ class Grid:
     cells: tuple[Cell, ...]
 
 
-def load_grid(path: Path, device: Device | None = None, model: str | None = None) -> Grid:
+def load_grid(path: Path, device: Device | None = None, models: tuple[str, ...] = ()) -> Grid:
     """The grid in a TOML file: `blocks`, `most_blocks`, and tables [[cells]] of lists.
 
     Every [[cells]] stands for all combinations of its lists; `copies` measures each of them so
@@ -39,8 +39,8 @@ def load_grid(path: Path, device: Device | None = None, model: str | None = None
     Args:
         path: the file.
         device: put every cell on this device, but the floor; leave out what it has not.
-        model: measure this network in every cell, or a group of them; leave out a floor that does
-            not know it.
+        models: measure these networks, or groups of them, in every cell; leave out a floor that
+            does not know one.
 
     Raises:
         InputError: there is no such file, it is not TOML, or names what cannot be measured.
@@ -56,8 +56,8 @@ def load_grid(path: Path, device: Device | None = None, model: str | None = None
     most = content.get("most_blocks", blocks)
     check_integer("blocks", blocks, 1, 1000)
     check_integer("most_blocks", most, blocks, 1000)
-    models = chosen_models(model) if model else []
-    cells = list(dict.fromkeys(_cells(content.get("cells", []), path.name, device, models)))
+    chosen = chosen_models(*models)
+    cells = list(dict.fromkeys(_cells(content.get("cells", []), path.name, device, chosen)))
     if not cells:
         raise InputError(f"{path.name} must have at least one cell that this device has")
     if not any(cell.copy for cell in cells):  # every table has a null comparison

@@ -7,7 +7,7 @@ from typing import Any
 from attention_twins.errors import InputError, check_choice
 from attention_twins.training import Dtype
 from attention_twins.twins import PYTORCH, TWINS, twin_of
-from shared.config import SETUPS, VARIANTS, DataConfig, ModelConfig, Setup, TrainConfig
+from shared.config import SETUPS, VARIANTS, DataConfig, DataName, ModelConfig, Setup, TrainConfig
 
 CHUNK = 500
 """Trainings in a chunk: fixed, because a start's last bits depend on how many stand beside it."""
@@ -21,7 +21,7 @@ class Arm:
     model: str = "rnn_with_attention"
     variant: str = "tutorial"
     setup: Setup = "twin"
-    data: str = "fibonacci"
+    data: DataName = "fibonacci"
     split: int = 13
     numbers: int = 1200
     time_steps: int = 20

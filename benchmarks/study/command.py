@@ -3,66 +3,99 @@
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tyro
 
-from attention_twins.errors import InputError, check_choice, check_integer
-from shared.config import MODELS, SETUPS, TUTORIAL_MODELS, VARIANTS, WITH_VARIANTS, chosen_models
+from attention_twins.errors import InputError, check_integer
+from benchmarks.common.options import (
+    ModelName,
+    TwinName,
+    VariantName,
+    check_named,
+    chosen_variants,
+    given,
+)
+from shared.config import MODELS, WITH_VARIANTS, DataName, Setup, chosen_models
 
 DIFFERENCES = ("initializers", "bias_start", "second_bias", "optimizer")
 """Set-ups with one of PyTorch's ways alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
-    """Train networks from many starts, and show what is better, by how much, and how sure."""
+class Data:
+    """How many numbers, cut into which windows, split how."""
 
-    models: tuple[str, ...] = TUTORIAL_MODELS
-    """Networks to compare; tutorial and all stand for several."""
-
-    variants: tuple[str, ...] = ("tutorial",)
-    """Variants of attention to compare; only a network whose attention looks back over a row has
-    any."""
-
-    twins: tuple[str, ...] = ("PyTorch", "Keras/tensorflow")
-    """Twins to train in: PyTorch, Keras/tensorflow, Keras/jax, Keras/torch."""
-
-    setups: tuple[str, ...] = ("twin", "native", *DIFFERENCES)
-    """Set-ups to compare; those that are PyTorch's only are left out in Keras."""
-
-    data: str = "fibonacci"
-    """Data to learn: fibonacci, log_fibonacci, lucas, recurrences, addition."""
+    data: DataName = "fibonacci"
+    """Which data."""
 
     numbers: int = 1200
-    """Numbers in the sequence: `time_steps` more than there are rows."""
+    """Numbers in the sequence, of Fibonacci at most 1475; they make
+    numbers - time_steps - horizon + 1 windows."""
 
     time_steps: int = 20
-    """Time steps of a row (T)."""
+    """Numbers in a window (T); what follows the window is its target."""
 
     horizon: int = 1
-    """Numbers to predict (K)."""
-
-    units: int = 2
-    """Units of the recurrent layers, or channels of the convolution (H)."""
-
-    epochs: int = 30
-    """Passes over the training rows."""
-
-    batch_size: int = 1
-    """Rows in a training step."""
-
-    starts: int = 200
-    """Starts of each arm, from seed 0 on."""
+    """Numbers to predict (K), the next ones after the window."""
 
     splits: int = 1
     """Ways to split the rows into training and test set: the tutorial's, and others."""
 
-    learning_rates: tuple[float, ...] = (1e-3,)
-    """Learning rates; each start is trained with each, and the best by its training error shown."""
+    card: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show what the data are, and train nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Which networks."""
+
+    model: tuple[ModelName, ...] = ("tutorial",)
+    """Networks to compare; tutorial and all stand for several."""
+
+    variant: tuple[VariantName, ...] = ("tutorial",)
+    """Variants of attention to compare, or all of them; only a network whose attention looks back
+    over a row has any."""
+
+    units: int = 2
+    """Units of the recurrent layers, or channels of the convolution (H)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How long, in which steps, from which initial weights, on what hardware."""
+
+    batch_size: int = 1
+    """Rows in a training step."""
+
+    learning_rate: tuple[float, ...] = (1e-3,)
+    """Learning rates; each seed is trained with each, and the best by its training error shown."""
+
+    epochs: int = 30
+    """Passes over the training rows."""
+
+    seeds: int = 200
+    """Trainings of each arm, with as many seeds, from 0 on."""
+
+    setup: tuple[Setup, ...] = ("twin", "native", *DIFFERENCES)
+    """Set-ups to compare; those that are PyTorch's only are left out in Keras."""
+
+    workers: int = os.cpu_count() or 1
+    """Processes to spread the trainings over."""
+
+    scheduler: str | None = None
+    """Address of a Dask cluster's scheduler to spread them over instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """In which twins, and what counts."""
+
+    twin: tuple[TwinName, ...] = ("PyTorch", "Keras/tensorflow")
+    """Twins to train in."""
 
     search: int = 0
     """Trials by which to search, for each network, for units, batch size, learning rate and variant
@@ -71,11 +104,10 @@ class Study:
     margin: float = 0.05
     """Relative difference up to which the errors of two twins count as equivalent."""
 
-    workers: int = os.cpu_count() or 1
-    """Processes to spread the chunks of starts over."""
 
-    scheduler: str | None = None
-    """Address of a Dask cluster's scheduler to spread them over instead."""
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where the record is."""
 
     out: Path | None = None
     """New folder for the record; results/study/<host>-<time> if not given."""
@@ -83,8 +115,25 @@ class Study:
     resume: Path | None = None
     """Go on with the record in this folder, where it stopped; show it if it is complete."""
 
-    card: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Show what the data are, and train nothing."""
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Train networks with many seeds, and show what is better, by how much, and how sure."""
+
+    RENAMED: ClassVar[dict[str, str]] = {
+        "--models": "--model",
+        "--variants": "--variant",
+        "--twins": "--twin",
+        "--setups": "--setup",
+        "--learning-rates": "--learning-rate",
+        "--starts": "--seeds",
+    }
+
+    data: Data = field(default_factory=Data)
+    network: Network = field(default_factory=Network)
+    training: Training = field(default_factory=Training)
+    comparison: Comparison = field(default_factory=Comparison)
+    output: Output = field(default_factory=Output)
 
     def __call__(self) -> int:
         """Train, show and keep; the exit code.
@@ -92,35 +141,30 @@ class Study:
         Raises:
             InputError: before anything is trained.
         """
-        check_integer("starts", self.starts, 2, 1_000_000)
-        check_integer("splits", self.splits, 1, 1000)
-        check_integer("workers", self.workers, 1, 1024)
-        check_integer("search", self.search, 0, 100_000)
-        for name, values in (("margin", [self.margin]), ("learning_rates", self.learning_rates)):
+        network, training, comparison = self.network, self.training, self.comparison
+        check_integer("seeds", training.seeds, 2, 1_000_000)
+        check_integer("splits", self.data.splits, 1, 1000)
+        check_integer("workers", training.workers, 1, 1024)
+        check_integer("search", comparison.search, 0, 100_000)
+        rates = training.learning_rate
+        for name, values in (("margin", [comparison.margin]), ("learning_rate", rates)):
             for value in values:
                 if not 0 < value <= 10:
                     raise InputError(f"{name} must be positive and at most 10, got {value!r}")
-        for name in ("models", "variants", "twins", "setups", "learning_rates"):
-            if not getattr(self, name):
-                raise InputError(f"{name} must name at least one, got none")
-        for setup in self.setups:
-            check_choice("setups", setup, tuple(SETUPS))
-        for variant in self.variants:
-            check_choice("variants", variant, tuple(VARIANTS))
-        models = chosen_models(*self.models, option="models")
-        if {*self.variants} != {"tutorial"} and not {*models} & {*WITH_VARIANTS}:
+        check_named(model=network.model, variant=network.variant, twin=comparison.twin)
+        check_named(setup=training.setup, learning_rate=rates)
+        models = chosen_models(*network.model)
+        if {*network.variant} != {"tutorial"} and not {*models} & {*WITH_VARIANTS}:
             raise InputError(
-                f"models must have one of {', '.join(WITH_VARIANTS)} for a variant, "
+                f"model must have one of {', '.join(WITH_VARIANTS)} for a variant, "
                 f"got {', '.join(models)}"
             )
-        if self.resume:
-            defaults = Study()
-            for name in vars(self):
-                fits = name in ("resume", "workers", "scheduler", "margin")
-                if not fits and getattr(self, name) != getattr(defaults, name):
+        if self.output.resume:
+            for name in given(self):
+                if name not in ("resume", "workers", "scheduler", "margin"):
                     raise InputError(f"{name} cannot be chosen with resume")
         # Only now: what they import takes seconds.
-        if self.card:
+        if self.data.card:
             from benchmarks.study.card import show_card
 
             return show_card(next(self._arms()).data_config)
@@ -128,20 +172,20 @@ class Study:
         from benchmarks.study.pool import backend
         from benchmarks.study.session import carry_out
 
-        with backend(self.scheduler):  # one that does not answer leaves no folder behind
+        with backend(training.scheduler):  # one that does not answer leaves no folder behind
             pass
-        if self.resume:
-            study = records.resume(self.resume)
+        if self.output.resume:
+            study = records.resume(self.output.resume)
         else:
             when = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-            folder = self.out or Path("results", "study", f"{platform.node()}-{when}")
-            arms, rates = list(dict.fromkeys(self._arms())), [*dict.fromkeys(self.learning_rates)]
-            searched = self._searched(arms, folder) if self.search else []
+            folder = self.output.out or Path("results", "study", f"{platform.node()}-{when}")
+            arms = list(dict.fromkeys(self._arms()))
+            searched = self._searched(arms, folder) if comparison.search else []
             arms = list(dict.fromkeys([*arms, *(found for _, found in searched)]))
             pairs = [[asdict(arm) for arm in pair] for pair in searched]
-            said = {"trials": self.search, "found": pairs} if searched else None
-            study = records.create(folder, arms, self.starts, rates, said)
-        return carry_out(study, self.workers, self.scheduler, self.margin)
+            said = {"trials": comparison.search, "found": pairs} if searched else None
+            study = records.create(folder, arms, training.seeds, [*dict.fromkeys(rates)], said)
+        return carry_out(study, training.workers, training.scheduler, comparison.margin)
 
     def _searched(self, arms: list, folder: Path) -> list[tuple]:
         """Arms, and what searches have found: one for all twins, variants, set-ups and splits.
@@ -157,7 +201,8 @@ class Study:
         firsts: dict[Any, Any] = {}
         for arm in arms:
             firsts.setdefault(alike(arm), arm)
-        found = searched([*firsts.values()], self.search, folder, self.workers, self.scheduler)
+        trials, training = self.comparison.search, self.training
+        found = searched([*firsts.values()], trials, folder, training.workers, training.scheduler)
         return [
             (arm, replace(new, twin=arm.twin, setup=arm.setup, split=arm.split))
             for base, new in found
@@ -173,12 +218,13 @@ class Study:
         """
         from benchmarks.study.arms import Arm
 
-        none = True
-        splits = [13, *(split for split in range(self.splits) if split != 13)][: self.splits]
-        for model in chosen_models(*self.models, option="models"):
-            for variant in self.variants if model in WITH_VARIANTS else ("tutorial",):
-                for twin in self.twins:
-                    for setup in self.setups:
+        none, data, training = True, self.data, self.training
+        variants = chosen_variants(self.network.variant)
+        splits = [13, *(split for split in range(data.splits) if split != 13)][: data.splits]
+        for model in chosen_models(*self.network.model):
+            for variant in variants if model in WITH_VARIANTS else ("tutorial",):
+                for twin in self.comparison.twin:
+                    for setup in training.setup:
                         if twin != "PyTorch" and setup in ("second_bias", "optimizer"):
                             continue
                         if setup == "second_bias" and MODELS[model][0] in ("gru", "conv"):
@@ -189,15 +235,15 @@ class Study:
                                 twin=twin,
                                 model=model,
                                 variant=variant,
-                                setup=setup,  # type: ignore[arg-type]
-                                data=self.data,
+                                setup=setup,
+                                data=data.data,
                                 split=split,
-                                numbers=self.numbers,
-                                time_steps=self.time_steps,
-                                horizon=self.horizon,
-                                units=self.units,
-                                epochs=self.epochs,
-                                batch_size=self.batch_size,
+                                numbers=data.numbers,
+                                time_steps=data.time_steps,
+                                horizon=data.horizon,
+                                units=self.network.units,
+                                epochs=training.epochs,
+                                batch_size=training.batch_size,
                             )
         if none:
-            raise InputError("setups must have one that the twins have")
+            raise InputError("setup must have one that the twins have")

@@ -12,12 +12,12 @@ from filelock import FileLock
 from helpers import be_killed, die, want_too_much
 from synthetic import FLOOR, line_of, record_of
 
+from attention_twins.cli import main
 from attention_twins.errors import InputError
 from benchmarks.bench.machine import Watch, busy, described, host
 from benchmarks.bench.measuring import Measurement
 from benchmarks.bench.records import faults, read
 from benchmarks.bench.worker import why
-from benchmarks.cli import main
 
 GRID = """
 blocks = 1
@@ -59,7 +59,7 @@ def idle(monkeypatch):
 
 IDLE = """
 import sys
-from benchmarks.cli import main
+from attention_twins.cli import main
 from benchmarks.bench import machine
 
 machine.OTHERS = machine.STEAL = 99.0

@@ -130,13 +130,13 @@ def test_only_our_own_tiers_have_our_compilers_option(tmp_path):
 
 
 def test_any_grid_measures_another_network():
-    cells = load_grid(GRIDS / "quick.toml", model="lstm").cells
+    cells = load_grid(GRIDS / "quick.toml", models=("lstm",)).cells
     assert {cell.model for cell in cells} == {"lstm"}
     assert all(cell.way != "floor" for cell in cells)  # which knows the tutorial's two only
-    both = load_grid(GRIDS / "quick.toml", model="tutorial").cells
+    both = load_grid(GRIDS / "quick.toml", models=("tutorial",)).cells
     assert {cell.model for cell in both if cell.way == "floor"} == {"rnn", "rnn_with_attention"}
     with pytest.raises(InputError, match="model must be one of tutorial, all, rnn"):
-        load_grid(GRIDS / "quick.toml", model="gpt")
+        load_grid(GRIDS / "quick.toml", models=("gpt",))
     with pytest.raises(InputError, match="model, for the floor, must be one of rnn"):
         Cell(twin="scalar loop", way="floor", model="lstm")
 

@@ -1,4 +1,4 @@
-"""`twins check --keras … --torch …`: right ports pass, wrong ones are shown where they part."""
+"""`twins check KERAS TORCH`: right ports pass, wrong ones are shown where they part."""
 
 import json
 from pathlib import Path
@@ -12,15 +12,15 @@ from safetensors.torch import load_model
 import keras_impl
 import torch_impl
 from attention_twins.check import as_spec, check_pair
+from attention_twins.cli import main
 from attention_twins.errors import InputError
-from benchmarks.cli import main
 
 FILE = str(Path(user_models.__file__))
 QUICK = ["--keras-backend", "torch", "--steps", "6"]
 
 
 def check(ours, theirs, *options):
-    models = ["--keras", f"{FILE}:{ours}", "--torch", f"{FILE}:{theirs}"]
+    models = [f"{FILE}:{ours}", f"{FILE}:{theirs}"]
     return main(["check", *models, *QUICK, *map(str, options)])
 
 
@@ -124,7 +124,7 @@ def test_what_weights_cannot_mend_is_named_and_fails_on_its_rung(tmp_path, capsy
         ("keras_small", "torch_small", ["--input-shape", "5", "9"], "must make a network that"),
         ("keras_small", "torch_small", ["--save", "x.pt"], "save must end in .safetensors"),
         ("keras_small", "torch_small", ["--from", "torch", "--save", "x.pt"], ".weights.h5"),
-        ("keras_small", "torch_small", ["--full"], "full is about our own networks"),
+        ("keras_small", "torch_small", ["--full"], "write twins prove --full"),
         ("keras_small", "torch_small", ["--loss", "hinge"], "--loss"),
     ],
 )
@@ -161,7 +161,7 @@ def test_faults_that_hide_are_found(tmp_path, ours, theirs, tensor):
     ],
 )
 def test_models_that_are_not_there_are_named(capsys, spec, message):
-    assert main(["check", "--keras", spec, "--torch", spec, *QUICK]) == 2
+    assert main(["check", spec, spec, *QUICK]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -176,7 +176,7 @@ def test_example_of_the_page_on_porting_does_what_the_page_says(tmp_path, capsys
     page = Path(__file__).parents[2] / "docs" / "porting.md"
     file = tmp_path / "mine.py"
     file.write_text(page.read_text().split("```python\n# mine.py\n")[1].split("```")[0])
-    models = ["--keras", f"{file}:keras_model", "--torch", f"{file}:torch_model"]
+    models = [f"{file}:keras_model", f"{file}:torch_model"]
     assert main(["check", *models, *QUICK]) == 1
     shown = capsys.readouterr().out
     assert "trained biases is 1 in Keras and 2 in PyTorch" in shown

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "add-a-model.md").read_text()
-PACKAGES = ("shared", "keras_impl", "torch_impl", "benchmarks")
+PACKAGES = ("shared", "keras_impl", "torch_impl", "benchmarks", "attention_twins")
 
 
 def steps():
@@ -28,10 +28,10 @@ def steps():
 
 TINY = "--numbers 60 --epochs 1"
 COMMANDS = {
-    "check --model rnn_hidden --steps 30 --keras-backend tensorflow --no-faster": "within tolerance",
+    "prove --model rnn_hidden --steps 30 --keras-backend tensorflow --no-faster": "within tolerance",
     f"run --model rnn_hidden {TINY} --fit --out run": "Report: run/report.html",
     "bench --grid grid.toml --model rnn_hidden --out bench": "Cost of a training step: rnn_hidden",
-    f"study --models rnn_hidden {TINY} --starts 2 --twins Keras/jax --setups twin --out study": (
+    f"study --model rnn_hidden {TINY} --seeds 2 --twin Keras/jax --setup twin --out study": (
         "Training errors"
     ),
 }

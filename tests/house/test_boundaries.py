@@ -78,7 +78,7 @@ def test_pytorch_twin_does_without_keras():
 def test_help_is_light(arguments):
     heavy = FRAMEWORKS | {"sklearn", "matplotlib", "scipy"}
     code = (
-        "import contextlib, io\nfrom benchmarks.cli import main\n"
+        "import contextlib, io\nfrom attention_twins.cli import main\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         f"    main({arguments})"
     )

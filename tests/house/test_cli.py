@@ -2,19 +2,27 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from benchmarks.cli import main
-from shared.config import MODEL_GROUPS, MODELS, ModelConfig
+from attention_twins.cli import commands_for, main
+from benchmarks.run.command import chosen_twins
+from shared.config import DATA, MODEL_GROUPS, MODELS, SETUPS, ModelConfig, TrainConfig
 from shared.weights import random_weights, save_weights
 
 NAMES = ", ".join([*MODEL_GROUPS, *MODELS])
+TWIN_NAMES = "both, keras, torch, PyTorch, Keras/tensorflow, Keras/jax, Keras/torch"
+MODULES = ("benchmarks", "attention_twins")
+ROOT = Path(__file__).parents[2]
+GROUPS = ("data", "network", "training", "measurement", "comparison", "output")
 
 
 @pytest.mark.parametrize(
@@ -40,14 +48,21 @@ NAMES = ", ".join([*MODEL_GROUPS, *MODELS])
         ("--learning-rate inf", "learning_rate must be positive and at most 10, got inf"),
         ("--seed -1", "seed must be an integer from 0 to 4294967295, got -1"),
         ("--threads 0", "threads must be an integer from 1 to 256, got 0"),
-        ("--model gpt", f"model must be one of {NAMES}, got 'gpt'"),
-        ("--keras-backend mxnet", "--keras-backend"),
-        ("--device tpu", "--device"),
-        ("--twin both-of-them", "--twin"),
-        ("--setup odd", "--setup"),
-        ("--dtype float16", "--dtype"),
-        ("--epochs many", "--epochs"),
-        ("--no-such-option", "--no-such-option"),
+        ("--model gpt", f"--model must be one of {NAMES}, got 'gpt'"),
+        (
+            "--keras-backend mxnet",
+            "--keras-backend must be one of tensorflow, jax, torch, got 'mxnet'",
+        ),
+        ("--device tpu", "--device must be one of cpu, cuda, got 'tpu'"),
+        ("--twin both-of-them", f"--twin must be one of {TWIN_NAMES}, got 'both-of-them'"),
+        ("--setup odd", f"--setup must be one of {', '.join(SETUPS)}, got 'odd'"),
+        ("--data primes", f"--data must be one of {', '.join(DATA)}, got 'primes'"),
+        ("--dtype float16", "--dtype must be one of float32, float64, got 'float16'"),
+        ("--epochs many", "--epochs: invalid literal for int() with base 10: 'many'"),
+        ("--epochs", "--epochs needs a value"),
+        ("--model", "model must name at least one, got none"),
+        ("--no-such-option", "unrecognized option --no-such-option"),
+        ("here", "unexpected argument 'here'"),
     ],
 )
 def test_bad_options_are_refused_in_one_line(tmp_path, capsys, options, message):
@@ -56,22 +71,67 @@ def test_bad_options_are_refused_in_one_line(tmp_path, capsys, options, message)
     printed = capsys.readouterr()
     assert printed.err.startswith("twins: error: ")
     assert printed.err.count("\n") == 1
-    if message.startswith("--"):  # tyro's words
-        assert message in printed.err
-    else:
-        assert printed.err == f"twins: error: {message}\n"
-    assert "Error parsing" not in printed.err
-    value = options.split()[-1]
+    assert printed.err == f"twins: error: {message}\n"
+    value = options.split()[-1].removeprefix("--")
     assert value in printed.err or f"{float(value)}" in printed.err
     assert printed.out == ""
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("arguments", "named"), [([], "run"), (["walk"], "walk")])
-def test_unknown_commands_are_refused_in_one_line(capsys, arguments, named):
-    assert main(arguments) == 2
-    assert named in (err := capsys.readouterr().err)
-    assert err.count("\n") == 1
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "a command is missing: check, run, prove, bench, study, report"),
+        ("walk", "no such command 'walk'"),
+        ("chek a b", "no such command 'chek'; did you mean check?"),
+        ("run --epoch 3", "unrecognized option --epoch; did you mean --epochs?"),
+        ("run --epoch=3", "unrecognized option --epoch; did you mean --epochs?"),
+        ("run here --epoch 3", "unrecognized option --epoch; did you mean --epochs?"),
+        ("bench --most_block 3", "unrecognized option --most-block; did you mean --most-blocks?"),
+        ("check --los mse", "unrecognized option --los; did you mean --loss?"),
+        ("check a b --los mse", "unrecognized option --los; did you mean --loss?"),
+        ("report --output x", "unrecognized option --output; did you mean --out?"),
+        ("--versoin", "unrecognized option --versoin; did you mean --version?"),
+        ("check a b c", "unexpected argument 'c'"),
+    ],
+)
+def test_nearest_name_is_proposed_for_a_mistyped_one(capsys, arguments, message):
+    assert main(arguments.split()) == 2
+    assert capsys.readouterr() == ("", f"twins: error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "new"),
+    [
+        ("check --keras a:b --torch a:c", "twins check KERAS TORCH"),
+        ("check --keras=a:b --torch=a:c", "twins check KERAS TORCH"),
+        ("check", "twins prove"),
+        ("check --steps 50 --seed -1", "twins prove"),
+        ("check --model rnn", "twins prove --model"),
+        ("check --full", "twins prove --full"),
+        ("check --no-faster", "twins prove --no-faster"),
+        ("check --mutants --json x", "twins prove --wrong-ports"),
+        ("prove --mutants", "--wrong-ports"),
+        ("study --models rnn", "--model"),
+        ("study --starts=9", "--seeds"),
+        ("study --learning_rates 0.1", "--learning-rate"),
+    ],
+)
+def test_old_spelling_names_the_new_one(capsys, arguments, new):
+    assert main(arguments.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("twins: error: ") and printed.err.count("\n") == 1
+    assert printed.err.rstrip(")\n").endswith(new)
+
+
+def test_new_names_of_old_options_exist(capsys):
+    for name, command in commands_for("").items():
+        for new in getattr(command, "RENAMED", {}).values():
+            *words, option = new.split()
+            if option.startswith("--"):
+                assert option in options_of(capsys, words[1] if words else name)
+            else:
+                assert new == "twins check KERAS TORCH"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
@@ -167,15 +227,152 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path, capsys):
     assert "out must be in a folder that can be written to, got" in err and err.count("\n") == 1
 
 
-def test_help_is_the_same_for_command_and_module():
-    commands = [[Path(sys.executable).with_name("twins")], [sys.executable, "-m", "benchmarks"]]
-    helps = [
-        subprocess.run([*start, "run", "--help"], capture_output=True, text=True, check=True).stdout
-        for start in commands
-    ]
-    assert helps[0] == helps[1]
+def help_of(capsys, *command):
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert not end.value.code
+    return capsys.readouterr().out
+
+
+def options_of(capsys, command):
+    """Option → its group, in the order of --help."""
+    found, group = {}, ""
+    for line in help_of(capsys, command).splitlines():
+        if title := re.match(r"(?:╭─)? (\w+ )?options ", line):
+            group = (title[1] or "options").strip()
+        if option := re.match(r"[│ ] (?:-h, )?(--[a-z][a-z-]*)(?:, (--no-[a-z-]+))?", line):
+            found |= {name: group for name in option.groups() if name}
+    return found
+
+
+def test_options_stand_in_one_order_of_groups(capsys):
+    everywhere = {}
+    for name in commands_for(""):
+        found = options_of(capsys, name)
+        groups = [group for group in dict.fromkeys(found.values()) if group != "options"]
+        assert groups == [group for group in GROUPS if group in groups], name
+        assert groups or name == "report"
+        for option, group in found.items() if name != "report" else []:
+            everywhere.setdefault(option, {})[group] = name
+    for option in ("--seed", "--full"):  # in a bench the order of its cells, and all the cells
+        assert everywhere.pop(option).keys() == {"training", "measurement"}
+    assert all(len(groups) == 1 for groups in everywhere.values()), everywhere
+    assert everywhere.keys() > {"--model", "--twin", "--data", "--keras-backend", "--json", "--out"}
+    assert not {f"{option}s" for option in everywhere} & everywhere.keys() - {"--splits"}
+
+
+def test_names_to_choose_from_are_listed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    for command in ("run", "study"):
+        shown = help_of(capsys, command)
+        assert f"--data {{{','.join(DATA)}}}" in shown
+        assert "PyTorch,Keras/tensorflow,Keras/jax,Keras/torch}" in shown
+    for command in ("run", "prove", "bench", "study"):
+        assert f"--model [{{{NAMES.replace(', ', ',')}}}" in help_of(capsys, command)
+
+
+@pytest.mark.parametrize(
+    ("names", "twins", "backend"),
+    [
+        ("both", ["keras", "torch"], "tensorflow"),
+        ("torch keras", ["keras", "torch"], "tensorflow"),
+        ("PyTorch", ["torch"], "tensorflow"),
+        ("Keras/jax PyTorch", ["keras", "torch"], "jax"),
+        ("Keras/torch", ["keras"], "torch"),
+    ],
+)
+def test_twins_of_a_run(names, twins, backend):
+    training = TrainConfig(epochs=3)
+    assert chosen_twins(tuple(names.split()), training) == (
+        twins,
+        replace(training, keras_backend=backend),
+    )
+
+
+@pytest.mark.parametrize("options", ["Keras/jax Keras/torch", "Keras/jax --keras-backend torch"])
+def test_run_has_keras_on_one_backend(capsys, options):
+    assert main(["run", "--twin", *options.split()]) == 2
+    said = "twin must name one backend of Keras in a run, got jax, torch"
+    assert capsys.readouterr().err == f"twins: error: {said}\n"
+
+
+def test_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"attention-twins \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert "--version" in help_of(capsys)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shell_completion_knows_commands_options_and_names(tmp_path, shell):
+    script = tmp_path / "twins"
+    with pytest.raises(SystemExit) as end:
+        main(["--tyro-write-completion", shell, str(script)])
+    assert not end.value.code
+    assert all(word in script.read_text() for word in ("prove", "--epochs", "lstm_with_attention"))
+    if shell == "bash":
+        source = f"source {script}; COMP_WORDS=(twins st); COMP_CWORD=1; COMP_LINE='twins st'\n"
+        source += (
+            "COMP_POINT=8; $(complete -p twins | sed -E 's/.*-F ([^ ]+) .*/\\1/') twins st twins"
+        )
+        run = subprocess.run(
+            ["bash", "-c", f'{source}; echo "${{COMPREPLY[@]}}"'], capture_output=True, text=True
+        )
+        assert run.stdout.strip() == "study", run.stderr
+
+
+def run_module(name, *arguments, **changes):
+    run = subprocess.run(
+        [sys.executable, "-m", name, *arguments], capture_output=True, text=True, **changes
+    )
+    return run.returncode, run.stdout, run.stderr
+
+
+def test_command_and_modules_are_the_same():
+    helps = [run_module(name, "run", "--help", cwd=ROOT) for name in MODULES]
+    command = Path(sys.executable).with_name("twins")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [command, "run", "--help"], capture_output=True, text=True, env=environment
+    )
+    helps.append((run.returncode, run.stdout, run.stderr))
+    assert helps[0] == helps[1] == helps[2]
+    assert helps[0][0] == 0
     for option in (
         "--epochs --batch-size --seed --units --time-steps --numbers --model --twin --keras-backend "
         "--setup --dtype --device --weights --out"
     ).split():
-        assert option in helps[0]
+        assert option in helps[0][1]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A user's folder, which has a `benchmarks` and a `shared` of its own."""
+    for name in ("benchmarks", "shared"):
+        (tmp_path / "project" / name).mkdir(parents=True)
+        (tmp_path / "project" / name / "__init__.py").write_text("raise SystemExit('not ours')")
+        (tmp_path / "project" / name / "commands.py").write_text("raise SystemExit('not ours')")
+    return tmp_path / "project"
+
+
+def test_own_benchmarks_of_a_user_are_not_taken_for_ours(project):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    code, shown, said = run_module("attention_twins", "--help", cwd=project, env=environment)
+    assert code == 0, said
+    assert "run,prove,bench,study,report" in shown
+    assert run_module(
+        "attention_twins", "report", "--results", "no", cwd=project, env=environment
+    ) == ((2, "", "twins: error: results must be a folder, got 'no'\n"))
+
+
+def test_without_the_repository_there_is_check_alone(tmp_path, project):
+    """As from a wheel: attention_twins lies there without the other folders."""
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "attention_twins", site / "attention_twins")
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    code, shown, _ = run_module("attention_twins", "--help", cwd=project, env=environment)
+    assert code == 0 and "{check}" in shown and "study" not in shown
+    for name in ("run", "prove", "bench", "study", "report"):
+        said = f"twins: error: twins {name} needs a clone of the repository: run it there\n"
+        assert run_module("attention_twins", name, cwd=project, env=environment) == (2, "", said)
+    code, shown, said = run_module("attention_twins", "check", "a", cwd=project, env=environment)
+    assert (code, shown) == (2, "") and said.startswith("twins: error: two models must be given")

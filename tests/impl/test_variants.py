@@ -11,9 +11,9 @@ from helpers import some_data
 
 import keras_impl
 import torch_impl
+from attention_twins.cli import main
 from attention_twins.errors import InputError
 from attention_twins.in_keras.runtime import floatx
-from benchmarks.cli import main
 from shared import reference
 from shared.config import VARIANTS, ModelConfig, TrainConfig
 from shared.weights import initial_weights, random_weights, weight_shapes

@@ -6,8 +6,8 @@ import json
 import pytest
 
 import torch_impl
+from attention_twins.cli import main
 from attention_twins.traces import STAGES
-from benchmarks.cli import main
 from benchmarks.prove.wrong_ports import WRONG_PORTS, applied, edited, find
 
 # The eleven that are made most often, and what sees them first.
@@ -29,7 +29,7 @@ ELEVEN = {
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory):
     path = tmp_path_factory.mktemp("mutants") / "m.json"
-    assert main(["check", "--mutants", "--json", str(path)]) == 0
+    assert main(["prove", "--wrong-ports", "--json", str(path)]) == 0
     record = json.loads(path.read_text())
     assert record["ok"]
     return {(found["mutant"], found["model"]): found for found in record["kills"]}

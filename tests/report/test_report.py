@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main
+from attention_twins.cli import main
 from benchmarks.report.collect import collect
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from helpers import COMMAND, DEFAULT, QUICK, read
 
 import keras_impl
 import torch_impl
+from attention_twins.cli import main
 from attention_twins.provenance import environment
-from benchmarks.cli import main
 from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.fibonacci import load_fibonacci
 from shared.weights import initial_weights, load_weights

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from helpers import COMMAND, QUICK, read
 
-from benchmarks.cli import main
+from attention_twins.cli import main
 from shared.config import ModelConfig
 from shared.weights import initial_weights, load_weights
 

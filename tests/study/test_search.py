@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import FAST, study
 
-from benchmarks.cli import main
+from attention_twins.cli import main
 from benchmarks.study import worker
 from benchmarks.study.arms import Arm
 from benchmarks.study.comparisons import of, rivals, searched_table
@@ -19,7 +19,7 @@ from shared.tasks import load_data
 
 def test_search_proposes_and_the_study_judges(tmp_path, capsys):
     """What is found is trained on all rows, from starts that no trial has seen."""
-    options = [*FAST, "--models", "rnn", "--search", "6"]
+    options = [*FAST, "--model", "rnn", "--search", "6"]
     code, found = study(tmp_path, *options)
     assert code == 0 and not found.left
     plain, proposed = found.arms
@@ -58,8 +58,8 @@ def test_one_search_for_all_twins_and_variants(tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmarks.study.search.proposed", proposed)
     monkeypatch.setattr("benchmarks.study.session.carry_out", lambda study, *_: 0)
-    options = ["--models", "rnn_with_attention", "--variants", "tutorial", "additive"]
-    twins = ["--twins", "Keras/jax", "PyTorch", "--setups", "twin", "--search", "3"]
+    options = ["--model", "rnn_with_attention", "--variant", "tutorial", "additive"]
+    twins = ["--twin", "Keras/jax", "PyTorch", "--setup", "twin", "--search", "3"]
     _, found = study(tmp_path, *options, *twins)
     assert [arm.twin for arm in searched] == ["Keras/jax"]
     assert [(base.twin, base.variant, arm.twin) for base, arm in found.searched] == [
@@ -76,7 +76,7 @@ def test_search_that_stops_says_how_to_go_on(tmp_path, monkeypatch, capsys, erro
 
     monkeypatch.setattr("benchmarks.study.search.proposed", proposed)
     out = str(tmp_path / "out")
-    code = main(["study", *FAST, "--models", "rnn", "--search", "3", "--out", out])
+    code = main(["study", *FAST, "--model", "rnn", "--search", "3", "--out", out])
     printed = " ".join(capsys.readouterr().err.split())
     assert code == (2 if isinstance(error, worker.ChunkError) else 130)
     assert f"go on with the same command and --out {out}" in printed

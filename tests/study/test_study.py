@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from helpers import FAST, study
 
+from attention_twins.cli import main
 from attention_twins.errors import InputError
-from benchmarks.cli import main
 from benchmarks.study import pool, records, worker
 from benchmarks.study.arms import CHUNK, Arm, Chunk, chunks, label
 from benchmarks.study.card import card, effective, equal
@@ -41,7 +41,7 @@ def test_every_start_is_what_fit_makes_of_it(tmp_path):
     import keras_impl
     from shared.config import TrainConfig
 
-    _, found = study(tmp_path, *FAST, "--models", "rnn_with_attention")
+    _, found = study(tmp_path, *FAST, "--model", "rnn_with_attention")
     (arm,) = found.arms
     data = load_data(arm.data_config)
     starts = found.starts(arm, 1e-3)
@@ -74,7 +74,7 @@ def test_results_are_equal_to_the_bit_whatever_the_workers(tmp_path, monkeypatch
 
 def test_setups_and_variants_and_splits_become_arms(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.study.session.carry_out", lambda study, *_: 0)
-    options = ["--variants", "tutorial", "additive", "--twins", "PyTorch", "Keras/jax"]
+    options = ["--variant", "tutorial", "additive", "--twin", "PyTorch", "Keras/jax"]
     _, found = study(tmp_path, *options, "--splits", "2")
     arms = found.arms
     count = {twin: sum(arm.twin == twin for arm in arms) for twin in ("PyTorch", "Keras/jax")}
@@ -94,8 +94,8 @@ def test_chunks_have_every_start_at_every_rate_once(monkeypatch):
 
 
 def test_learning_rates_are_trained_in_one_go(tmp_path, capsys):
-    rates = ["--learning-rates", "0.0001", "0.02"]
-    code, found = study(tmp_path, *FAST, *rates, "--models", "rnn")
+    rates = ["--learning-rate", "0.0001", "0.02"]
+    code, found = study(tmp_path, *FAST, *rates, "--model", "rnn")
     assert code == 0 and len(found.chain.lines) == 1
     shown = capsys.readouterr().out
     assert "Learning rates" in shown and "best" in shown
@@ -205,15 +205,15 @@ def test_killed_interpreter_is_started_anew(monkeypatch, kills):
 
 def test_chunk_that_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(worker, "framework_environment", lambda _: {"KERAS_BACKEND": "nonsense"})
-    code, found = study(tmp_path, *FAST, "--workers", "1", "--models", "rnn")
+    code, found = study(tmp_path, *FAST, "--workers", "1", "--model", "rnn")
     printed = capsys.readouterr().err
     assert code == 1 and not found.chain.lines
     assert "Stopped: Keras/jax, rnn: " in printed and "Traceback" not in printed
 
 
 def test_other_configurations_are_never_mixed(tmp_path, capsys):
-    _, found = study(tmp_path, *FAST, "--models", "rnn")
-    for options in (["--starts", "7"], ["--units", "3"], ["--out", "x"], ["--data", "lucas"]):
+    _, found = study(tmp_path, *FAST, "--model", "rnn")
+    for options in (["--seeds", "7"], ["--units", "3"], ["--out", "x"], ["--data", "lucas"]):
         assert main(["study", "--resume", str(found.folder), *options]) == 2
         assert "cannot be chosen with resume" in capsys.readouterr().err
     assert main(["study", *FAST, "--out", str(found.folder)]) == 2
@@ -228,21 +228,21 @@ def test_other_configurations_are_never_mixed(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--starts 1", "starts must be an integer from 2"),
+        ("--seeds 1", "seeds must be an integer from 2"),
         ("--margin 0", "margin must be positive and at most 10, got 0"),
         ("--margin -1", "margin must be positive"),
-        ("--learning-rates 0", "learning_rates must be positive"),
-        ("--data primes", "data must be one of fibonacci, log_fibonacci"),
-        ("--variants softer", "variants must be one of tutorial, linear"),
-        ("--models rnn --variants softer", "variants must be one of tutorial, linear"),
-        ("--twins Theano", "twin must be one of PyTorch, Keras/tensorflow"),
-        ("--models gpt", "models must be one of tutorial, all, rnn, rnn_with_attention"),
+        ("--learning-rate 0", "learning_rate must be positive"),
+        ("--data primes", "--data must be one of fibonacci, log_fibonacci"),
+        ("--variant softer", "--variant must be one of all, tutorial, linear"),
+        ("--model rnn --variant softer", "--variant must be one of all, tutorial, linear"),
+        ("--twin Theano", "--twin must be one of PyTorch, Keras/tensorflow"),
+        ("--model gpt", "--model must be one of tutorial, all, rnn, rnn_with_attention"),
         (
-            "--models encoder_decoder --variants linear",
-            "models must have one of rnn_with_attention",
+            "--model encoder_decoder --variant linear",
+            "model must have one of rnn_with_attention",
         ),
-        ("--setups odd", "setups must be one of twin, native"),
-        ("--twins Keras/jax --setups optimizer", "setups must have one that the twins have"),
+        ("--setup odd", "--setup must be one of twin, native"),
+        ("--twin Keras/jax --setup optimizer", "setup must have one that the twins have"),
         ("--workers 0", "workers must be an integer from 1"),
         ("--splits 0", "splits must be an integer from 1"),
         ("--resume none", "record must be a folder that twins study made, got 'none'"),
