@@ -11,7 +11,7 @@ from benchmarks.study.command import Study
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(command.Run):
+class Run(command.Run):  # noqa: D101  as the one that it extends
     __doc__ = command.Run.__doc__
 
     def report(self, results: Path, out: Path) -> None:
