@@ -73,12 +73,13 @@ def check_pair(
     with tempfile.TemporaryDirectory() as name:
         pairing = Pairing(Path(name), specs, source, loss, steps, seed, input_shape)
         target = "torch" if source == "keras" else f"keras-{keras_backends[0]}"
-        backends = {f"keras-{backend}": backend for backend in keras_backends}
+        backends: dict[str, KerasBackend] = {f"keras-{b}": b for b in keras_backends}
 
         def plan(worker: str, backend: KerasBackend) -> Plan:
             """What a worker does: PyTorch's meets every Keras, each Keras PyTorch's."""
             side = worker.split("-")[0]
-            partners, like = (["torch"], [backend]) if side == "keras" else ([*backends], backends)
+            partners = ["torch"] if side == "keras" else [*backends]
+            like = [backend] if side == "keras" else keras_backends
             arguments = (pairing.model(side), [*like], save if worker == target else None)
             package = f"attention_twins.in_{side}"
             return Plan(backend, partners, 2, make_and_run, package, arguments)

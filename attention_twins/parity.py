@@ -33,17 +33,24 @@ Trace = dict[Key, np.ndarray]
 """Key → array, in the order of computation."""
 
 
+def weight_key(name: str, part: str = "weight") -> Key:
+    """The key of a weight LAYER/VARIABLE, or of its gradient or its moment."""
+    layer, _, variable = name.partition("/")
+    return Key(part, layer, variable)
+
+
 def weight_trace(weights: Weights) -> Trace:
     """The trace of weights named LAYER/VARIABLE."""
-    return {Key("weight", *name.split("/", 1)): array for name, array in weights.items()}
+    return {weight_key(name): array for name, array in weights.items()}
 
 
 def state_trace(state: Weights) -> Trace:
     """The trace of an optimizer's state: t, and m/LAYER/VARIABLE and the like."""
-    return {
-        Key(*name.split("/", 2)) if "/" in name else Key(name, "", name): array
-        for name, array in state.items()
-    }
+    trace = {}
+    for name, array in state.items():
+        part, _, weight = name.partition("/")
+        trace[weight_key(weight, part) if weight else Key(part, "", part)] = array
+    return trace
 
 
 def named(trace: Trace, part: str = "") -> Weights:

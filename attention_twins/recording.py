@@ -60,7 +60,7 @@ class Recorder:
         def keep_parts(method: str, outputs: Any) -> None:
             for name, source in intermediates.items():
                 if not callable(source) and source[0] == method:
-                    self.keep(last.name, name, outputs[source[1]] if source[1:] else outputs)
+                    self.keep(last.name, name, outputs[source[1]] if len(source) == 2 else outputs)
 
         def recorded(method: str) -> Any:
             function = getattr(module, method)

@@ -4,7 +4,7 @@ Traces go to `FOLDER/WORKER/SUBJECT/STAGE.safetensors`; `traces.py` reads them.
 """
 
 import importlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,7 +191,7 @@ def run(
     package: str,
     folder: Path,
     subjects: list[Subject],
-    keras_backends: list[KerasBackend],
+    keras_backends: Sequence[KerasBackend],
 ) -> None:
     """Run every stage; says `ready`, then `stage` after each, `waiting` before what needs other
     workers' files; there it waits to be told whose, for each worker.
@@ -215,7 +215,7 @@ def run_all(
     framework: Framework,
     folder: Path,
     subjects: list[Subject],
-    keras_backends: list[KerasBackend],
+    keras_backends: Sequence[KerasBackend],
 ) -> None:
     """What `run` says and waits for after `ready`."""
     runners = [Runner(framework, subject, folder, keras_backends) for subject in subjects]
@@ -240,7 +240,7 @@ class Runner:
         framework: Framework,
         subject: Subject,
         folder: Path,
-        keras_backends: list[KerasBackend],
+        keras_backends: Sequence[KerasBackend],
     ) -> None:
         self.framework, self.subject, self.folder = framework, subject, folder / subject.name
         self.roundings = sorted({rounds_like(b, subject.dtype) for b in keras_backends})

@@ -95,11 +95,11 @@ class FitResult(Snapshot):
     loss: list[float]
     """Loss of every epoch: each batch's loss before its step, weighted by its rows."""
 
-    snapshots: dict[int, Snapshot]
-    """Step → weights and state after it, for the steps that were asked for."""
-
     seconds: list[float] = field(default_factory=list)
     """Wall-clock seconds of every epoch, where they were taken."""
 
     compile_seconds: float = 0.0
     """Seconds of compilation before the first epoch; 0 where it happens inside that epoch."""
+
+    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    """Step → weights and state after it, for the steps that were asked for."""

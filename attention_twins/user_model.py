@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -201,7 +201,7 @@ def make_and_run(
     package: str,
     folder: Path,
     model: UserModel,
-    keras_backends: list[KerasBackend],
+    keras_backends: Sequence[KerasBackend],
     export: Path | None,
 ) -> None:
     """Make the network, wait to be told how layers pair up, run every stage in both types.

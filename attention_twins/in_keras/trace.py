@@ -14,7 +14,7 @@ from attention_twins.in_keras.kinds import layers
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.steps import LOSSES
 from attention_twins.in_keras.weights import variables
-from attention_twins.parity import Key, Trace
+from attention_twins.parity import Key, Trace, weight_key
 from attention_twins.recording import Recorder
 
 Found = dict[Key, Any]
@@ -93,7 +93,7 @@ def _gradients(model: Any, x: Any, y: Any, options: dict[str, Any], loss: Any) -
 
     differentiate = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
     value, gradients = differentiate[keras.backend.backend()](total, sources)
-    keys = [Key("gradient", *name.split("/", 1)) for name in trained]
+    keys = [weight_key(name, "gradient") for name in trained]
     if floating:
         keys.append(Key("gradient", "", "x"))
     of = dict(zip(keys, gradients, strict=True))

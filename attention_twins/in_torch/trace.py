@@ -15,7 +15,7 @@ from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.steps import LOSSES
 from attention_twins.in_torch.weights import read
 from attention_twins.layers import Layer
-from attention_twins.parity import Key, Trace
+from attention_twins.parity import Key, Trace, weight_key
 from attention_twins.recording import Recorder
 
 Found = dict[Key, Any]
@@ -96,7 +96,7 @@ def _gradients(model: Any, x: Any, y: Any, options: dict[str, Any], loss: Any) -
     gradient_of: dict[str, Any] = read(model, lambda parameter: of.get(parameter))
     names = [*reversed(gradient_of)]
     found = {Key("loss", "", "loss"): value.detach()}
-    found |= {Key("gradient", *name.split("/", 1)): gradient_of[name] for name in names}
+    found |= {weight_key(name, "gradient"): gradient_of[name] for name in names}
     if x in of:
         found[Key("gradient", "", "x")] = of[x]
     return found

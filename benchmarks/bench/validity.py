@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from attention_twins.errors import InputError
-from attention_twins.parity import Key, difference
+from attention_twins.parity import difference, weight_key
 from attention_twins.processes import Workers
 from attention_twins.tolerances import HEADROOM, tolerance
 from attention_twins.training import Dtype
@@ -132,7 +132,7 @@ def distance(cell: Cell, weights: Weights) -> dict[str, float]:
         )
         for name, array in desired.items():
             found = weights[name][place] if many else weights[name]
-            key = Key("weight", *name.split("/", 1))
+            key = weight_key(name)
             seen = difference(key, {key: found}, {key: array}, limit)
             largest = max(largest, math.inf if seen.problem else seen.max_abs)
             own_error = max(own_error, float(np.abs(single[name] - double[name]).max()))

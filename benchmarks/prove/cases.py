@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
@@ -43,9 +43,15 @@ class Case:
     variant: str = "tutorial"
     """A name in VARIANTS."""
 
-    loss: ClassVar[Loss] = "mse"
-    batch_size: ClassVar[int] = 1
-    """Rows in a step of the trajectory."""
+    @property
+    def loss(self) -> Loss:
+        """What is trained on."""
+        return "mse"
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in a step of the trajectory."""
+        return 1
 
     @property
     def name(self) -> str:

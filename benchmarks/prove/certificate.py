@@ -1,6 +1,7 @@
 """The proof of our own networks: every twin runs every stage, everything is compared, a record."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -40,7 +41,7 @@ class Request:
     """What is to be proven, and where it goes."""
 
     cases: list[Case]
-    keras_backends: list[KerasBackend]
+    keras_backends: Sequence[KerasBackend]
     json: Path | None = None
     figure: Path | None = None
 
@@ -58,9 +59,11 @@ def prove(request: Request) -> int:
     ]
     subjects = cases + aside
     faster = any(case.faster for case in cases)
-    keras = {f"keras-{backend}": backend for backend in request.keras_backends}
+    keras: dict[str, KerasBackend] = {f"keras-{b}": b for b in request.keras_backends}
 
-    def plan(package: str, backend: KerasBackend, partners: list[str], like: list) -> Plan:
+    def plan(
+        package: str, backend: KerasBackend, partners: list[str], like: Sequence[KerasBackend]
+    ) -> Plan:
         return Plan(backend, partners, len(subjects), run, package, (subjects, like), faster)
 
     plans = {name: plan("keras_impl", b, ["torch"], [b]) for name, b in keras.items()}

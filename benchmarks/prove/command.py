@@ -125,7 +125,7 @@ class Prove:
             for variant in variants
             if variant == "tutorial" or model in WITH_VARIANTS
         ]
-        backends = [*get_args(KerasBackend)] if backend == "all" else [backend]
+        backends = get_args(KerasBackend) if backend == "all" else (backend,)
         return prove(
             Request(cases=cases, keras_backends=backends, json=output.json, figure=output.figure)
         )
