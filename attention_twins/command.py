@@ -105,7 +105,7 @@ class Check:
         """
         self.output.check()
 
-        from attention_twins.pairing import check_pair  # only now: what it imports takes seconds
+        from attention_twins.check import check_pair  # only now: what it imports takes seconds
 
         backend = self.training.keras_backend
         report = check_pair(
@@ -122,8 +122,8 @@ class Check:
         report.show()
         report.save(self.output.json)
         if self.output.figure:
-            from benchmarks.prove.tables import save_growth
+            from attention_twins.figures import save_growth
 
-            save_growth(report.verdict.curves, self.output.figure)
+            save_growth(report.comparison.curves, self.output.figure)
         interrupted = report.record["status"] == "interrupted"
         return 130 if interrupted else int(not report.ok)

@@ -1,46 +1,56 @@
-"""What the traces of two workers say: a row for every comparison, and where they part first."""
+"""Compares the traces of two workers: a row for every tensor, and where they part first."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
+from attention_twins.coordinator import Coordinator
 from attention_twins.parity import (
     Difference,
     Divergence,
-    Gate,
+    Key,
+    Tolerance,
     Trace,
     difference,
     first_divergence,
-    gate,
 )
-from attention_twins.traces import Place, Traces
-from benchmarks.prove.cases import LANDMARKS
+from attention_twins.stages import Subject
+from attention_twins.tolerances import (
+    FINITE,
+    Limits,
+    from_float32,
+    known_difference,
+    larger,
+    own_float32_errors,
+    rounds_like,
+    tolerance_of,
+)
+from attention_twins.traces import (
+    LANDMARKS,
+    Place,
+    Traces,
+    computed_alone,
+    computed_from,
+    expected_alone,
+    expected_from,
+    in_both,
+    rmsprop_on_paper,
+)
+from attention_twins.twins import title
 
-UNBRIDGEABLE = {
-    "rmsprop": "Keras divides by √(v + ε), PyTorch by √v + ε: RMSprop's weights part after a first "
-    "step, which is compared with that taken out on paper",
-    "moving_variance": "of BatchNorm: PyTorch keeps the unbiased one, n / (n − 1) of Keras's",
-}
-"""What no setting makes equal, and why."""
-
-FINITE = Gate(float(np.finfo(np.float64).max))
-"""The gate of what has none: NaN or inf on one side is a failure all the same."""
+Row = dict[str, Any]
+"""One tensor compared, as JSON has it."""
 
 PHASES = {"weights": "copying", "step": "update", "trajectory": "update", "hand-off": "update"}
-"""Rung → phase of a training step, where the names of the tensors do not tell."""
-
-HEADROOM = 8
-"""Two correct computations may differ by some times the error that each of them has."""
+"""Stage → phase of a training step, where the keys of the tensors do not tell."""
 
 
 @dataclass
-class Verdict:
-    """All that a check found."""
+class Comparison:
+    """All that was compared."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    """One for each tensor of each comparison, as JSON will have it."""
+    rows: list[Row] = field(default_factory=list)
+    """One for each tensor of each pair of traces."""
 
     divergences: list[tuple[dict[str, Any], Divergence]] = field(default_factory=list)
     """For each pair of traces that differ: which pair, and where they part first."""
@@ -50,7 +60,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """All gates hold, and there is at least one."""
+        """All tolerances hold, and there is at least one."""
         return bool(self.rows) and all(row["ok"] for row in self.rows)
 
     def add(
@@ -58,8 +68,8 @@ class Verdict:
         pair: dict[str, Any],
         actual: Traces,
         desired: Traces,
-        own: dict[Any, float],
-        least: dict[Any, float] | None = None,
+        own: Limits,
+        least: Limits | None = None,
         expected: Iterable[Place] = (),
     ) -> None:
         """Compare two sets of traces; a place that only one of them has is a failure.
@@ -68,129 +78,149 @@ class Verdict:
             pair: model, dtype, twin, against: goes into every row.
             actual: what the twin computed.
             desired: what it should be.
-            own: (place, tensor) → the twin's own float32 error.
-            least: (place, tensor) → a limit, as its gate counts, that the gate is not below.
+            own: the twin's own float32 errors.
+            least: limits that no tolerance is below, as it counts.
             expected: places that both must have.
         """
         dtype, parted, curve = pair["dtype"], False, {}
         landmarks = {*LANDMARKS, max((place.step for place in desired), default=0)}
 
-        def limit(place: Place, name: str) -> Gate | None:
-            found = judge(place, name, dtype)
-            if found is None or not found.limit:
-                return found
-            return replace(found, limit=max(found.limit, (least or {}).get((place, name), 0.0)))
+        def limit(place: Place, key: Key) -> Tolerance | None:
+            tolerance = tolerance_of(place, key, dtype)
+            if tolerance is None or not tolerance.limit:
+                return tolerance
+            derived = (least or {}).get((place, key), 0.0)
+            return replace(tolerance, limit=max(tolerance.limit, derived))
 
         before = 0
         for place in dict.fromkeys([*desired, *actual, *expected]):
             should, trace = desired.get(place, {}), actual.get(place, {})
             largest = 0.0
-            for name in dict.fromkeys([*should, *trace]) or ["everything"]:
-                limits = limit(place, name)
-                found = difference(name, trace, should, limits or FINITE)
-                own_error = own.get((place, name))
-                row = _row(pair, place, found, limits) | {"own_error": own_error}
-                largest = max(largest, found.max_abs)
-                if place.rung != "trajectory" or place.step in landmarks or not found.ok:
+            for key in dict.fromkeys([*should, *trace]) or [Key("", "", "everything")]:
+                tolerance = limit(place, key)
+                distance = difference(key, trace, should, tolerance or FINITE)
+                row = _row(pair, place, key, distance, tolerance)
+                row["own_error"] = own.get((place, key))
+                largest = max(largest, distance.max_abs)
+                if place.stage != "trajectory" or place.step in landmarks or not distance.ok:
                     self.rows.append(row)
-                if not found.ok and not parted:
+                if not distance.ok and not parted:
                     parted = True
-                    where = _where(place, name, trace, should, limits or FINITE)
-                    head = pair | {"rung": place.rung, **_note(place)}
-                    if place.rung == "trajectory":
+                    where = _where(place, key, trace, should, tolerance or FINITE)
+                    head = pair | {"rung": place.stage, **_note(place)}
+                    if place.stage == "trajectory":
                         head["equal_until"] = before
                     self.divergences.append((head, where))
-            if place.rung == "trajectory":
+            if place.stage == "trajectory":
                 curve[place.step] = largest
                 before = place.step
         if curve:
             self.curves.append(pair | {"steps": [*curve], "max_abs": [*curve.values()]})
 
 
-def _where(place: Place, name: str, actual: Trace, desired: Trace, limit: Gate) -> Divergence:
+def compare_pair(coordinator: Coordinator, subjects: list[Subject]) -> Comparison:
+    """Compare every Keras worker with PyTorch's.
+
+    Tolerances are derived from both workers' own float32 errors: there is no definition.
+    """
+    comparison, folder = Comparison(), coordinator.folder
+    for subject in subjects:
+        own = {
+            name: own_float32_errors(folder / name, subject.title, plan.keras_backend)
+            for name, plan in coordinator.plans.items()
+        }
+        for name in coordinator.plans:
+            if name != "torch":
+                both = larger(own[name], own["torch"])
+                least = from_float32(both, subject.dtype)
+                add_twin(comparison, coordinator, name, subject, both, least, shown_by_both)
+    return comparison
+
+
+def add_twin(
+    comparison: Comparison,
+    coordinator: Coordinator,
+    keras: str,
+    subject: Subject,
+    own: Limits,
+    least: Limits,
+    comparable: Any = lambda actual, desired: (actual, desired),
+    masked: bool = False,
+) -> None:
+    """Compare a Keras worker with PyTorch's: alone, and with what each made of the other's.
+
+    Args:
+        comparison: where the rows go.
+        coordinator: has run both workers.
+        keras: name of the Keras worker.
+        subject: what was compared.
+        own: float32 errors.
+        least: limits that no tolerance is below.
+        comparable: takes both workers' traces, leaves what can be compared.
+        masked: there is a stage with a mask.
+    """
+    rounding = rounds_like(coordinator.plans[keras].keras_backend, subject.dtype)
+    ours, theirs = (coordinator.folder / name / subject.name for name in (keras, "torch"))
+    pair = {"model": subject.title, "dtype": subject.dtype, "twin": title(keras)}
+    pair["against"] = "PyTorch"
+    alone = comparable(
+        computed_alone(ours, rounding), rmsprop_on_paper(computed_alone(theirs, rounding))
+    )
+    for (actual, desired), expected in (
+        (alone, expected_alone(subject.steps, masked)),
+        (computed_from(ours, theirs, rounding), expected_from(subject.steps, "torch")),
+        (computed_from(theirs, ours, rounding), expected_from(subject.steps, keras)),
+    ):
+        if not coordinator.finished.issuperset((keras, "torch")):
+            (actual, desired), expected = in_both(actual, desired), []
+        comparison.add(pair, actual, desired, own, least, expected)
+
+
+def shown_by_both(actual: Traces, desired: Traces) -> tuple[Traces, Traces]:
+    """Two user models' traces, without what only one framework shows between the layers.
+
+    PyTorch hides the states between the layers of a deep module, and those of a cell.
+    """
+    place, output = Place("forward", 1), Key("forward", "", "output")
+    if place in actual and place in desired:
+        keys = [key for key in desired[place] if key in actual[place] or key == output]
+        actual = actual | {place: {k: actual[place][k] for k in keys if k in actual[place]}}
+        desired = desired | {place: {key: desired[place][key] for key in keys}}
+    return actual, desired
+
+
+def _where(place: Place, key: Key, actual: Trace, desired: Trace, limit: Tolerance) -> Divergence:
     """The first divergence in a tensor that has one."""
-    phase = PHASES.get(place.rung, "")
-    parts = ({name: t[name]} if name in t else {} for t in (actual, desired))
-    found = first_divergence(*parts, limit, place.step, phase)  # type: ignore
-    return found or Divergence(name, phase or "forward", place.step, {}, [], "missing")
+    phase = PHASES.get(place.stage, "")
+    one, other = ({key: trace[key]} if key in trace else {} for trace in (actual, desired))
+    divergence = first_divergence(one, other, limit, place.step, phase)
+    return divergence or Divergence(str(key), phase or "forward", place.step, {}, [], "missing")
 
 
 def _row(
-    pair: dict[str, Any], place: Place, found: Difference, gate: Gate | None
-) -> dict[str, Any]:
-    """One tensor compared, as JSON will have it."""
+    pair: dict[str, Any],
+    place: Place,
+    key: Key,
+    distance: Difference,
+    tolerance: Tolerance | None,
+) -> Row:
+    """One tensor compared."""
     return {
         **pair,
-        "rung": place.rung,
+        "rung": place.stage,
         "step": place.step,
         **_note(place),
-        "tensor": found.tensor,
-        "max_abs": found.max_abs,
-        "max_rel": found.max_rel,
-        "ulps": found.ulps,
-        "gate": gate.limit if gate else None,
-        "relative": gate.relative if gate else False,
-        "ok": found.ok,
-        "problem": found.problem or known_difference(place, found.tensor),
+        "tensor": distance.tensor,
+        "max_abs": distance.max_abs,
+        "max_rel": distance.max_rel,
+        "ulps": distance.ulps,
+        "gate": tolerance.limit if tolerance else None,
+        "relative": tolerance.relative if tolerance else False,
+        "ok": distance.ok,
+        "problem": distance.problem or known_difference(place, key),
     }
 
 
 def _note(place: Place) -> dict[str, str]:
-    """What a row says of a place beside rung and step."""
-    return {"optimizer" if place.rung == "step" else "from": place.note} if place.note else {}
-
-
-def known_difference(place: Place, name: str) -> str:
-    """Why a tensor cannot be equal there; empty if it can."""
-    if place.rung == "step" and place.note in UNBRIDGEABLE and place.step > 1:
-        return UNBRIDGEABLE[place.note]
-    last = name.split("/")[-1]
-    if last in UNBRIDGEABLE and place.rung in ("step", "trajectory", "hand-off"):
-        return UNBRIDGEABLE[last]
-    return ""
-
-
-def judge(place: Place, name: str, dtype: str) -> Gate | None:
-    """The gate of a tensor; None where the frameworks are known to differ."""
-    if known_difference(place, name):
-        return None
-    if name.startswith("gradient/"):
-        return gate("gradients", dtype)
-    return gate(place.rung, dtype, place.step)
-
-
-def from_float32(errors: dict[Any, float], dtype: str) -> dict[Any, float]:
-    """Limits for a type from twins' own float32 errors: HEADROOM times them, scaled to the type.
-
-    On a trajectory the largest error so far counts: two trainings may meet again by chance.
-    """
-    scale = float(np.finfo(dtype).eps / np.finfo("float32").eps)
-    limits, largest = {}, {}
-    for (place, name), error in sorted(errors.items(), key=lambda item: item[0][0].step):
-        if not np.isfinite(error):
-            continue
-        if place.rung == "trajectory":
-            error = largest[name] = max(error, largest.get(name, 0.0))
-        limits[place, name] = HEADROOM * error * scale
-    return limits
-
-
-def from_rounding(moves: dict[Any, float], dtype: str) -> dict[Any, float]:
-    """Limits for a type from what a relative change of every number does: HEADROOM roundings."""
-    return {key: HEADROOM * move * float(np.finfo(dtype).eps) / 2 for key, move in moves.items()}
-
-
-def own_errors(single: Traces, double: Traces) -> dict[Any, float]:
-    """(place, tensor) → how far a twin's float32 run is from its float64 run, as its gate counts.
-
-    For a gate that is relative, relative to the largest value of the tensor.
-    """
-    errors = {}
-    for place in single.keys() & double.keys():
-        for name in single[place].keys() & double[place].keys():
-            exact = double[place][name]
-            trace = {name: single[place][name].astype(exact.dtype)}
-            found = difference(name, trace, {name: exact}, FINITE)
-            limit = judge(place, name, "float32")
-            errors[place, name] = found.max_rel if limit and limit.relative else found.max_abs
-    return errors
+    """What a row says of a place beside stage and step."""
+    return {"optimizer" if place.stage == "step" else "from": place.note} if place.note else {}

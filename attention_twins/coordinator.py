@@ -1,4 +1,4 @@
-"""Climbing the ladder: starts the twins, listens, lets them exchange, shows how far they are."""
+"""Starts the workers, listens, lets them exchange what they wrote, shows how far they are."""
 
 import sys
 from collections.abc import Callable
@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from attention_twins.errors import InputError
 from attention_twins.processes import Message, Workers
-from shared.config import TrainConfig
+from attention_twins.progress import progress_bar
+from attention_twins.training import KerasBackend, Runtime
+from attention_twins.twins import title
 
-RUNGS_ALONE, RUNGS_FASTER, RUNGS_TOGETHER = 6, 2, 2
-"""How often a worker reports for a case: before it meets the others, if it trains by the faster
+STAGES_ALONE, STAGES_FASTER, STAGES_TOGETHER = 6, 2, 2
+"""How often a worker reports for a subject: before it meets the others, if it trains by the faster
 ways too, and for each partner."""
 
 
@@ -22,17 +24,20 @@ ways too, and for each partner."""
 class Plan:
     """A worker to be: what it runs on, what it does, whose files it takes up."""
 
-    backend: str
+    keras_backend: KerasBackend
     """What Keras runs on; for PyTorch of no importance."""
 
     partners: list[str]
     """Names of the workers to exchange weights with."""
 
-    cases: int
-    """With how many cases it climbs."""
+    subjects: int
+    """How many subjects it runs."""
 
     function: Callable[..., None]
-    """`ladder.climb`, or another that says the same; gets twin, folder and the arguments."""
+    """`stages.run`, or another that says the same; gets the package, the folder, the arguments."""
+
+    package: str
+    """Name of the framework's package."""
 
     arguments: tuple[Any, ...]
 
@@ -41,74 +46,67 @@ class Plan:
 
 
 ENDS = ("missing", "refused", "crashed")
-"""What a worker says that does not come to the top."""
+"""What a worker says that does not finish."""
 
 
-class Ascent:
-    """Workers on the ladder; afterwards, who came to the top and why others did not."""
+class Coordinator:
+    """Runs workers; afterwards, which of them finished and why others did not."""
 
     def __init__(
         self,
         plans: dict[str, Plan],
         folder: Path,
-        meet: Callable[[dict[str, Any]], Any] | None = None,
+        pair: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
         """Prepare.
 
         Args:
             plans: name of a worker → what it is to do.
             folder: traces go to FOLDER/WORKER.
-            meet: takes what every worker has `made`, gives what they are told then; None if
+            pair: takes what every worker has `made`, gives what they are told then; None if
                 they begin without that.
         """
-        self.plans, self.folder, self.meet = plans, folder, meet
+        self.plans, self.folder, self.pair = plans, folder, pair
         self.errors = Console(stderr=True)
         self.finished: set[str] = set()
         self.failures: dict[str, str] = {}
 
-    def climb(self) -> None:
-        """Let every worker climb to the end.
+    def run(self) -> None:
+        """Let every worker run to its end.
 
         Raises:
-            InputError: what a worker refuses, or `meet`.
+            InputError: what a worker refuses, or `pair`.
         """
-        progress = Progress(
-            TextColumn("{task.description:18}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} {task.fields[rung]}"),
-            TimeElapsedColumn(),
-            console=self.errors,
-        )
-        with Workers() as workers, progress:
+        with Workers() as workers, progress_bar(self.errors, width=18) as progress:
             bars = {name: self._start(workers, progress, name) for name in self.plans}
             made: dict[str, Any] = {}
-            met = False
+            paired = False
             waiting: set[str] = set()
             for message in workers.listen():
                 name = message.worker
-                if self.meet and not met and message.kind in ENDS:
+                if self.pair and not paired and message.kind in ENDS:
                     raise InputError(self.why(message).splitlines()[-1])  # nothing to compare
-                if message.kind == "rung":
-                    progress.update(bars[name], advance=1, rung=" ".join(message.content))
+                if message.kind == "stage":
+                    progress.update(bars[name], advance=1, note=" ".join(message.content))
                 elif message.kind == "made":
                     made[name] = message.content
                 elif message.kind == "waiting":
                     waiting.add(name)
-                    progress.update(bars[name], rung="waiting")
+                    progress.update(bars[name], note="waiting")
                 elif message.kind == "finished":
-                    progress.update(bars[name], rung="")
+                    progress.update(bars[name], note="")
                     self.finished.add(name)
                 elif message.kind != "ready":
-                    progress.update(bars[name], rung="ended")
+                    progress.update(bars[name], note="ended")
                     self._fail(message)
-                climbing = self.plans.keys() - self.failures.keys()
-                if self.meet and made and made.keys() >= climbing:
-                    workers.tell(self.meet(made))
-                    made, met = {}, True
-                if waiting and waiting >= climbing:
+                running = self.plans.keys() - self.failures.keys()
+                if self.pair and made and made.keys() >= running:
+                    workers.tell(self.pair(made))
+                    made, paired = {}, True
+                if waiting and waiting >= running:
                     workers.tell(
                         {
-                            name: [partner for partner in plan.partners if partner in climbing]
+                            name: [partner for partner in plan.partners if partner in running]
                             for name, plan in self.plans.items()
                         }
                     )
@@ -121,16 +119,13 @@ class Ascent:
     def _start(self, workers: Workers, progress: Progress, name: str) -> TaskID:
         """Start a worker; its progress bar."""
         plan = self.plans[name]
-        workers.start(
-            name,
-            TrainConfig(keras_backend=plan.backend),  # pyright: ignore[reportArgumentType]
-            plan.function,
-            name.split("-")[0],
-            self.folder / name,
-            *plan.arguments,
-        )
-        rungs = RUNGS_ALONE + RUNGS_FASTER * plan.faster + RUNGS_TOGETHER * len(plan.partners)
-        return progress.add_task(title(name), total=plan.cases * rungs, rung="importing …")
+        runtime = Runtime(keras_backend=plan.keras_backend)
+        folder = self.folder / name
+        workers.start(name, runtime, plan.function, plan.package, folder, *plan.arguments)
+        stages = STAGES_ALONE + STAGES_TOGETHER * len(plan.partners)
+        if plan.faster:
+            stages += STAGES_FASTER
+        return progress.add_task(title(name), total=plan.subjects * stages, note="importing …")
 
     def why(self, message: Message) -> str:
         """Why a worker does not go on."""
@@ -148,8 +143,3 @@ class Ascent:
         why = self.failures[message.worker] = self.why(message)
         text = f"{title(message.worker)}: {why}"
         self.errors.print(text, style="red", markup=False, soft_wrap=True)
-
-
-def title(worker: str) -> str:
-    """What a person calls a worker."""
-    return "PyTorch" if worker == "torch" else worker.replace("keras-", "Keras/")

@@ -1,8 +1,11 @@
 """What comes from outside is checked where it enters; the message is one line."""
 
+import importlib
 import os
 from numbers import Integral
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 
 class InputError(ValueError):
@@ -38,3 +41,18 @@ def check_file(name: str, path: Path | None) -> None:
         path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)
     ):
         raise InputError(f"{name} must be a file in a folder that is there, got {str(path)!r}")
+
+
+def private(framework: str, name: str) -> Any:
+    """A private name of a framework, given as `module:name` or `module:Class.name`.
+
+    Raises:
+        InputError: this version of the framework does not have it.
+    """
+    module, _, path = name.partition(":")
+    try:
+        return attrgetter(path)(importlib.import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"this needs {name} of {framework}, which this version does not have"
+        ) from error

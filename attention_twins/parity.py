@@ -1,24 +1,58 @@
-"""When two computations are the same: traces, differences, gates, the first divergence."""
+"""When two computations are the same: traces, differences, the first divergence."""
 
-import json
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from attention_twins.errors import InputError
+from attention_twins.weights import Weights
 
-Trace = dict[str, np.ndarray]
-"""Name → array, in the order of computation."""
+
+class Key(NamedTuple):
+    """Which tensor of a computation."""
+
+    part: str
+    """forward, loss, gradient or weight; of an optimizer's state m, v or t."""
+    layer: str
+    """The layer that it belongs to; empty for what belongs to the whole network."""
+    tensor: str
+    """kernel, input, h, …; in a bidirectional layer forward/kernel."""
+    call: int = 1
+    """How often the layer has been called by then."""
+
+    def __str__(self) -> str:
+        """PART/LAYER/TENSOR_CALL, as tables name it; the part only where it is needed."""
+        part = self.part if self.part in ("gradient", "m", "v") else ""
+        tensor = self.tensor if self.call == 1 else f"{self.tensor}_{self.call}"
+        return "/".join(name for name in (part, self.layer, tensor) if name)
+
+
+Trace = dict[Key, np.ndarray]
+"""Key → array, in the order of computation."""
+
+
+def weight_trace(weights: Weights) -> Trace:
+    """The trace of weights named LAYER/VARIABLE."""
+    return {Key("weight", *name.split("/", 1)): array for name, array in weights.items()}
+
+
+def state_trace(state: Weights) -> Trace:
+    """The trace of an optimizer's state: t, and m/LAYER/VARIABLE and the like."""
+    return {
+        Key(*name.split("/", 2)) if "/" in name else Key(name, "", name): array
+        for name, array in state.items()
+    }
+
+
+def named(trace: Trace, part: str = "") -> Weights:
+    """The arrays of a trace, or of a part of it, by their names."""
+    return {str(key): array for key, array in trace.items() if part in ("", key.part)}
 
 
 @dataclass(frozen=True)
-class Gate:
+class Tolerance:
     """The largest difference that counts as rounding."""
 
     limit: float
@@ -53,7 +87,7 @@ class Difference:
     """missing, shape or dtype: why there is nothing to subtract."""
 
     ok: bool = True
-    """Within the gate."""
+    """Within the tolerance."""
 
 
 @dataclass(frozen=True)
@@ -78,73 +112,25 @@ class Divergence:
     """missing, shape or dtype: then there is no index."""
 
 
-RUNGS = {
-    "weights": "copied in and read back, both ways",
-    "forward": "every state, e, alpha, context, the output",
-    "loss": "of a batch, and of an epoch whose last batch is smaller",
-    "gradients": "of the loss in every weight and in the input",
-    "mask": "forward, loss and gradients with some steps masked, of one row all",
-    "step": "weights and optimizer state after each of three steps, each optimizer",
-    "trajectory": "every weight while the tutorial's network is trained",
-    "hand-off": "the second half of it in the other framework, from weights and state",
-}
-"""Name of a rung of the ladder → what is compared on it."""
-
-FASTER_RUNGS = {
-    "compiled": "the same training, and every epoch's loss, by fit_compiled, compared with fit",
-    "many": "the same by fit_many, between two other starts",
-}
-"""Likewise, of the faster ways to train; of our own networks only."""
-
-LIMITS = {
-    "float64": {
-        "forward": 5e-15,
-        "gradients": 1e-14,
-        1: 1e-15,
-        10: 1e-14,
-        1000: 5e-14,
-        None: 1e-12,
-    },
-    "float32": {"forward": 1e-6, "gradients": 5e-6, 1: 1e-6, 10: 2e-6, 1000: 1e-5, None: 5e-5},
-}
-"""Type → limits: of a forward pass, of gradients, and of weights after up to so many steps.
-
-Each leaves some headroom over the largest difference of any correct twin from several random
-starts; `twins check` prints that difference and the twins' own float32 error beside the gate.
-"""
-
-
-def gate(rung: str, dtype: str, step: int = 1) -> Gate:
-    """What counts as rounding on a rung, after `step` training steps."""
-    limits = LIMITS[dtype]
-    if rung == "weights":
-        return Gate(0.0)
-    if rung == "gradients":
-        return Gate(limits["gradients"], relative=True)
-    if rung in ("forward", "mask", "loss"):
-        return Gate(limits["forward"])
-    return Gate(next((limits[up_to] for up_to in (1, 10, 1000) if step <= up_to), limits[None]))
-
-
-def difference(name: str, actual: Trace, desired: Trace, gate: Gate) -> Difference:
-    """How far the tensor `name` of one trace is from that of another."""
-    problem = _problem(actual.get(name), desired.get(name))
+def difference(key: Key, actual: Trace, desired: Trace, tolerance: Tolerance) -> Difference:
+    """How far a tensor of one trace is from that of another."""
+    problem = _problem(actual.get(key), desired.get(key))
     if problem:
-        return Difference(name, math.inf, math.inf, math.inf, problem, ok=False)
-    should = desired[name]
-    largest = float(_distance(actual[name], should).max(initial=0))
+        return Difference(str(key), math.inf, math.inf, math.inf, problem, ok=False)
+    should = desired[key]
+    largest = float(_distance(actual[key], should).max(initial=0))
     scale = float(np.abs(should[np.isfinite(should)]).max(initial=0))
     whole = not np.issubdtype(should.dtype, np.floating)
     unit = 1.0 if whole else float(np.spacing(should.dtype.type(scale or 1)))
     relative = 0.0 if largest == 0 else largest / scale if scale else math.inf
-    ok = largest <= gate.allowed(should)
-    return Difference(name, largest, relative, largest / unit, ok=ok)
+    ok = largest <= tolerance.allowed(should)
+    return Difference(str(key), largest, relative, largest / unit, ok=ok)
 
 
 def first_divergence(
-    actual: Trace, desired: Trace, gate: Gate, step: int = 1, phase: str = ""
+    actual: Trace, desired: Trace, tolerance: Tolerance, step: int = 1, phase: str = ""
 ) -> Divergence | None:
-    """The first tensor in the order of `desired` beyond the gate, and its first such element.
+    """The first tensor in the order of `desired` beyond the tolerance, and its first such element.
 
     In the forward pass the first element is the one at the earliest time step, in the backward
     pass at the latest.
@@ -152,49 +138,27 @@ def first_divergence(
     Args:
         actual: a trace.
         desired: what it should be.
-        gate: what counts as rounding.
+        tolerance: what counts as rounding.
         step: the training step that both are from.
-        phase: forward, backward or update; told from each tensor's name if not given.
+        phase: forward, backward or update; told from each tensor's key if not given.
     """
-    for name in [*desired, *(name for name in actual if name not in desired)]:
-        backward = name.startswith("gradient/")
+    for key in [*desired, *(key for key in actual if key not in desired)]:
+        backward = key.part == "gradient"
         where = phase or ("backward" if backward else "forward")
-        problem = _problem(actual.get(name), desired.get(name))
+        problem = _problem(actual.get(key), desired.get(key))
         if problem:
-            return Divergence(name, where, step, {}, [], problem)
-        a, d = actual[name], desired[name]
-        beyond = np.argwhere(~(_distance(a, d) <= gate.allowed(d)))  # (places, axes)
+            return Divergence(str(key), where, step, {}, [], problem)
+        a, d = actual[key], desired[key]
+        beyond = np.argwhere(~(_distance(a, d) <= tolerance.allowed(d)))  # (places, axes)
         if len(beyond):
-            axes = _axes(name, d.ndim)
+            axes = _axes(key, d.ndim)
             if "time step" in axes:
                 time = beyond[:, axes.index("time step")]
                 beyond = beyond[time == (time.max() if backward else time.min())]
             first = tuple(int(i) for i in beyond[0])
             index = dict(zip(axes, first, strict=True))
-            return Divergence(name, where, step, index, [*_neighbours(a, d, first)])
+            return Divergence(str(key), where, step, index, [*_neighbours(a, d, first)])
     return None
-
-
-def save_trace(path: Path, trace: Trace) -> None:
-    """Write a trace to a safetensors file, whole or not at all; NaN and inf are kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {name: np.array(array, order="C") for name, array in trace.items()}
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(save(arrays, {"order": json.dumps([*trace])}))  # the format keeps no order
-    part.replace(path)
-
-
-def load_trace(path: Path) -> Trace:
-    """The trace in a file made by `save_trace`.
-
-    Raises:
-        InputError: there is no such file, or it is not whole.
-    """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in json.loads(file.metadata()["order"])}
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"trace must be a whole file, got {str(path)!r} ({error})") from error
 
 
 def _problem(actual: np.ndarray | None, desired: np.ndarray | None) -> str:
@@ -217,14 +181,13 @@ def _distance(actual: np.ndarray, desired: np.ndarray) -> np.ndarray:
     return np.where(both, finite, np.where(same, 0, np.inf))
 
 
-def _axes(name: str, ndim: int) -> tuple[str, ...]:
+def _axes(key: Key, ndim: int) -> tuple[str, ...]:
     """What the axes of a tensor mean."""
-    last = re.sub(r"_\d+$", "", name.split("/")[-1])  # of what a layer makes when called again
-    if last in ("h", "input", "x", "output"):
+    if key.tensor in ("h", "input", "x", "output"):
         return {2: ("row", "unit"), 3: ("row", "time step", "unit")}.get(ndim, _plain(ndim))
-    if last in ("e", "alpha"):
+    if key.tensor in ("e", "alpha"):
         return "row", "time step"
-    if last == "context":
+    if key.tensor == "context":
         return "row", "unit"
     return _plain(ndim)
 

@@ -1,204 +1,389 @@
-"""What a twin does on the ladder, in a process of its own: every rung, written to files.
+"""What a worker does in a process of its own: every stage with every subject, written to files.
 
-A trace goes to `FOLDER/WORKER/MODEL-DTYPE/RUNG.safetensors`; `places.py` reads them.
+Traces go to `FOLDER/WORKER/SUBJECT/STAGE.safetensors`; `traces.py` reads them.
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from attention_twins.parity import Trace, load_trace, save_trace
+from attention_twins.parity import Key, Trace, named, state_trace, weight_trace
 from attention_twins.processes import Send
-from attention_twins.training import OPTIMIZERS, FitResult, Snapshot
-from benchmarks.prove.cases import BATCH, epochs, follows, snapshot_steps
-from benchmarks.prove.wrong_ports import applied
-from shared.config import TrainConfig
-from shared.fibonacci import Data
+from attention_twins.tolerances import rounds_like
+from attention_twins.traces import Place, Traces, load_traces, save_traces, snapshot_steps
+from attention_twins.training import (
+    OPTIMIZERS,
+    Dtype,
+    FitResult,
+    KerasBackend,
+    Loss,
+    Snapshot,
+    Training,
+)
+from attention_twins.weights import Weights
+
+ROWS, BATCH = 28, 7
+"""Rows of the stages before the trajectory, and rows in a batch of them."""
+
+EPOCH_ROWS = 23
+"""Rows of the epoch whose loss is compared: its last batch is smaller."""
 
 
-def climb(
+class Rows(Protocol):
+    """Training rows."""
+
+    @property
+    def train_x(self) -> np.ndarray:
+        """(N, …)."""
+        ...
+
+    @property
+    def train_y(self) -> np.ndarray:
+        """(N, …)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Training rows, and nothing else."""
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+
+
+class Framework(Protocol):
+    """The functions of a framework's package: keras_impl, attention_twins.in_torch, …"""
+
+    def device_name(self, device: str) -> str:
+        """The hardware behind cpu or cuda."""
+        ...
+
+    def get_weights(self, model: Any) -> Weights:
+        """LAYER/VARIABLE → array."""
+        ...
+
+    def set_weights(self, model: Any, weights: Weights) -> None:
+        """Load them."""
+        ...
+
+    def trace(
+        self,
+        model: Any,
+        x: np.ndarray,
+        y: np.ndarray,
+        mask: np.ndarray | None = None,
+        loss: str = "mse",
+    ) -> Trace:
+        """Forward pass, loss and gradients of one batch."""
+        ...
+
+    def fit(
+        self,
+        model: Any,
+        data: Any,
+        config: Any,
+        order: np.ndarray,
+        *,
+        resume_from: Snapshot | None = None,
+        snapshots: Collection[int] = (),
+    ) -> FitResult:
+        """Train."""
+        ...
+
+
+class Subject(Protocol):
+    """What is compared: one network, in one type, from known weights, on known rows."""
+
+    @property
+    def name(self) -> str:
+        """Names the folder of its traces."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What tables call it, whatever its type."""
+        ...
+
+    @property
+    def correct(self) -> "Subject":
+        """The same without a planted fault."""
+        ...
+
+    @property
+    def dtype(self) -> Dtype:
+        """Of weights and arithmetic."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Steps of the trajectory."""
+        ...
+
+    @property
+    def loss(self) -> Loss:
+        """What is trained on."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in a step of the trajectory."""
+        ...
+
+    def in_place(self) -> AbstractContextManager[object]:
+        """While it lasts, the subject's planted fault, if any, is in the framework's package."""
+        ...
+
+    def native_model(self, framework: Framework) -> Any:
+        """The network with the weights that the framework gives it."""
+        ...
+
+    def blank_model(self, framework: Framework) -> Any:
+        """A network to load weights into."""
+        ...
+
+    def small_model(self, framework: Framework) -> Any:
+        """The network of the stages before the trajectory, with its initial weights."""
+        ...
+
+    def trajectory_model(self, framework: Framework) -> Any:
+        """The network of the trajectory, with its initial weights."""
+        ...
+
+    def rows(self) -> tuple[Rows, np.ndarray | None]:
+        """Rows for the stages before the trajectory, and a mask for them if there is any."""
+        ...
+
+    def traced_x(self, rows: Rows) -> np.ndarray:
+        """Their inputs as the network is trained on them."""
+        ...
+
+    def sequence(self) -> tuple[Rows, np.ndarray]:
+        """Rows of the trajectory, and their order (epochs, rows of an epoch)."""
+        ...
+
+    def training(self, **settings: Any) -> Training:
+        """A training as the framework's package takes it."""
+        ...
+
+    def further_stages(
+        self, framework: Framework, train: Callable[..., FitResult], roundings: list[str]
+    ) -> Iterator[tuple[str, dict[str, Trace]]]:
+        """Stages of its own, by name: for each rounding, what came of it."""
+        ...
+
+    def shared(self, trace: Trace) -> Trace:
+        """A trace with the names of layers that all workers use."""
+        ...
+
+    def own(self, trace: Trace) -> Trace:
+        """A trace with the names that this worker's network uses."""
+        ...
+
+
+def run(
     send: Send,
     receive: Callable[[], Any],
-    twin: str,
+    package: str,
     folder: Path,
-    cases: list[Any],
-    backends: list[str],
+    subjects: list[Subject],
+    keras_backends: list[KerasBackend],
 ) -> None:
-    """Climb every rung; says `ready`, then `rung` after each, `waiting` before what needs other
+    """Run every stage; says `ready`, then `stage` after each, `waiting` before what needs other
     workers' files; there it waits to be told whose, for each worker.
 
     Args:
         send: takes a kind and a content.
         receive: waits for the parent's word.
-        twin: "keras" or "torch".
+        package: name of the framework's package.
         folder: where this worker's traces go; the partners' lie beside it.
-        cases: what to climb with, each like a Case.
-        backends: the Keras backends to train like: its own, or in PyTorch one or many.
+        subjects: what is compared.
+        keras_backends: the Keras backends to train like: its own, or in PyTorch one or many.
     """
-    package = importlib.import_module(f"{twin}_impl")
-    send("ready", package.device_name("cpu"))
-    ascend(send, receive, [Climber(package, case, folder / case.name, backends) for case in cases])
+    framework: Any = importlib.import_module(package)
+    send("ready", framework.device_name("cpu"))
+    run_all(send, receive, framework, folder, subjects, keras_backends)
 
 
-def ascend(send: Send, receive: Callable[[], Any], climbers: list["Climber"]) -> None:
-    """Climb: what `climb` says and waits for after `ready`."""
-    for climber in climbers:
-        with applied(climber.case.mutant):
-            for rung in climber.alone():
-                send("rung", (climber.case.name, rung))
+def run_all(
+    send: Send,
+    receive: Callable[[], Any],
+    framework: Framework,
+    folder: Path,
+    subjects: list[Subject],
+    keras_backends: list[KerasBackend],
+) -> None:
+    """What `run` says and waits for after `ready`."""
+    runners = [Runner(framework, subject, folder, keras_backends) for subject in subjects]
+    for runner in runners:
+        with runner.subject.in_place():
+            for stage in runner.alone():
+                send("stage", (runner.subject.name, stage))
     send("waiting", None)
-    partners = receive()[climbers[0].folder.parent.name]
-    for climber in climbers:
-        with applied(climber.case.mutant):
+    partners = receive()[folder.name]
+    for runner in runners:
+        with runner.subject.in_place():
             for partner in partners:
-                for rung in climber.together(partner):
-                    send("rung", (climber.case.name, rung))
+                for stage in runner.together(partner):
+                    send("stage", (runner.subject.name, stage))
 
 
-class Climber:
-    """A twin on the ladder with one case."""
+class Runner:
+    """A worker with one subject."""
 
-    def __init__(self, package: Any, case: Any, folder: Path, backends: list[str]) -> None:
-        self.package, self.case, self.folder = package, case, folder
-        self.followed = sorted({follows(backend, case.dtype) for backend in backends})
+    def __init__(
+        self,
+        framework: Framework,
+        subject: Subject,
+        folder: Path,
+        keras_backends: list[KerasBackend],
+    ) -> None:
+        self.framework, self.subject, self.folder = framework, subject, folder / subject.name
+        self.roundings = sorted({rounds_like(b, subject.dtype) for b in keras_backends})
 
     def alone(self) -> Iterator[str]:
-        """The rungs that need no other twin; their names, when each is on disk."""
-        package, case = self.package, self.case
-        data, mask = case.rows()
-        y = data.train_y[:BATCH]
+        """The stages that need no other worker; their names, when each is on disk."""
+        framework, subject = self.framework, self.subject
+        rows, mask = subject.rows()
+        y = rows.train_y[:BATCH]
 
-        self.save("born", package.get_weights(case.fresh(package)))
-        model = case.short(package)
-        self.save("weights", package.get_weights(model))
+        weights = framework.get_weights(subject.native_model(framework))
+        self.save("native", Place("weights", 0), weight_trace(weights))
+        model = subject.small_model(framework)
+        self.save("weights", Place("weights", 0), weight_trace(framework.get_weights(model)))
         yield "weights"
-        told = package.taught(model, data).train_x[:BATCH]
-        self.save("trace", package.trace(model, told, y, loss=case.loss))
+        x = subject.traced_x(rows)[:BATCH]
+        trace = framework.trace(model, x, y, loss=subject.loss)
+        gradients = {key: array for key, array in trace.items() if key.part == "gradient"}
+        forward = {key: array for key, array in trace.items() if key.part == "forward"}
+        self.save("forward", Place("forward", 1), forward)
+        self.save("gradients", Place("gradients", 1), gradients)
         yield "forward"
         if mask is not None:
-            x = data.train_x[:BATCH]
-            self.save("mask", package.trace(model, x, y, mask[:BATCH], case.loss))
+            x = rows.train_x[:BATCH]
+            masked = framework.trace(model, x, y, mask[:BATCH], subject.loss)
+            self.save("mask", Place("mask", 1), masked)
         yield "mask"
         # So small a rate moves no weight: the epoch's loss is the loss of all rows.
-        still = TrainConfig(batch_size=8, learning_rate=1e-30, loss=case.loss)
-        epoch = package.fit(model, data, still, np.arange(23)[np.newaxis])
-        self.save("loss", {"loss of an epoch": np.array(epoch.loss, case.dtype)})
+        still = subject.training(batch_size=8, learning_rate=1e-30, loss=subject.loss)
+        epoch = framework.fit(model, rows, still, np.arange(EPOCH_ROWS)[np.newaxis])
+        loss = Key("loss", "", "loss")
+        losses = {loss: trace[loss], EPOCH_LOSS: np.array(epoch.loss, subject.dtype)}
+        self.save("loss", Place("loss", 1), losses)
         yield "loss"
-        for followed in self.followed:
-            self.save(f"step-{followed}", self.three_steps(data, followed))
+        for rounding in self.roundings:
+            self.save_all(f"step-{rounding}", self.three_steps(rows, rounding))
         yield "step"
-        for followed in self.followed:
-            result = self.train(followed, 0, case.steps)
-            self.save(f"trajectory-{followed}", trajectory(result))
-            half = result.snapshots[case.steps // 2]
-            self.save(f"half-{followed}", parts(half))
-            self.save(f"fit-{followed}", ending(result))
+        for rounding in self.roundings:
+            result = self.train(rounding, 0, subject.steps)
+            self.save_all(f"trajectory-{rounding}", trajectory(result))
+            half = result.snapshots[subject.steps // 2]
+            self.save(f"half-{rounding}", Place("hand-off", subject.steps // 2), as_trace(half))
+            self.save(f"fit-{rounding}", Place("trajectory", subject.steps), ending(result))
         yield "trajectory"
-        if case.faster:
-            for followed in self.followed:
-                result = self.train(followed, 0, case.steps, way="fit_compiled")
-                self.save(f"compiled-{followed}", ending(result))
-            yield "compiled"
-            for followed in self.followed:
-                found = case.many(package, self.config(followed))
-                weights = {name: array[1] for name, array in found.weights.items()}
-                loss = np.array(found.loss[1], case.dtype)
-                self.save(f"many-{followed}", {"loss of every epoch": loss, **weights})
-            yield "many"
+        for stage, traces in subject.further_stages(framework, self.train, self.roundings):
+            for rounding, trace in traces.items():
+                self.save(f"{stage}-{rounding}", Place(stage, subject.steps), trace)
+            yield stage
 
     def together(self, partner: str) -> Iterator[str]:
-        """The rungs that take up what a partner has written."""
-        package, case = self.package, self.case
-        theirs = self.folder.parents[1] / partner / case.correct.name
-        model = case.empty(package)
-        package.set_weights(model, case.own(load_trace(theirs / "born.safetensors")))
-        self.save(f"weights-{partner}", package.get_weights(model))
+        """The stages that take up what a partner has written."""
+        framework, subject = self.framework, self.subject
+        theirs = self.folder.parents[1] / partner / subject.correct.name
+        model = subject.blank_model(framework)
+        framework.set_weights(model, named(self.load(theirs / "native.safetensors")))
+        trace = weight_trace(framework.get_weights(model))
+        self.save(f"weights-{partner}", Place("weights", 0, partner), trace)
         yield "weights"
         backend = partner.removeprefix("keras-")
-        followed = self.followed[0] if partner == "torch" else follows(backend, case.dtype)
-        start = as_snapshot(case.own(load_trace(theirs / f"half-{followed}.safetensors")))
-        result = self.train(followed, case.steps // 2, case.steps, start)
-        self.save(f"hand-off-{partner}", result.weights)
+        rounding = self.roundings[0] if partner == "torch" else rounds_like(backend, subject.dtype)
+        half = as_snapshot(self.load(theirs / f"half-{rounding}.safetensors"))
+        result = self.train(rounding, subject.steps // 2, subject.steps, half)
+        place = Place("hand-off", subject.steps, partner)
+        self.save(f"hand-off-{partner}", place, weight_trace(result.weights))
         yield "hand-off"
 
-    def three_steps(self, data: Data, followed: str) -> Trace:
+    def three_steps(self, rows: Rows, rounding: str) -> Traces:
         """Weights and state after each of three steps with each optimizer, one epoch."""
-        found = {}
+        traces = {}
         for optimizer in OPTIMIZERS:
-            config = TrainConfig(
-                optimizer=optimizer,  # pyright: ignore[reportArgumentType]
-                loss=self.case.loss,
+            config = self.subject.training(
+                optimizer=optimizer,
+                loss=self.subject.loss,
                 batch_size=BATCH,
                 learning_rate=0.01,
-                keras_backend=followed,  # pyright: ignore[reportArgumentType]
+                keras_backend=rounding,
             )
             order = np.arange(3 * BATCH)[np.newaxis]
-            model = self.case.short(self.package)
-            result = self.package.fit(model, data, config, order, snapshots=(1, 2, 3))
+            model = self.subject.small_model(self.framework)
+            result = self.framework.fit(model, rows, config, order, snapshots=(1, 2, 3))
             for step, snapshot in result.snapshots.items():
-                for name, array in {**snapshot.state, **snapshot.weights}.items():
-                    found[f"{optimizer}/{step}/{name}"] = array
-        return found
+                traces[Place("step", step, optimizer)] = as_trace(snapshot)
+        return traces
 
     def train(
         self,
-        followed: str,
+        rounding: str,
         begin: int,
         end: int,
-        start: Snapshot | None = None,
+        resume_from: Snapshot | None = None,
         way: str = "fit",
     ) -> FitResult:
         """The trajectory from step `begin` to step `end`."""
-        data, order = self.case.sequence()
-        size = self.case.batch_size
-        model = self.case.long(self.package)
+        rows, order = self.subject.sequence()
+        size = self.subject.batch_size
+        model = self.subject.trajectory_model(self.framework)
         steps = snapshot_steps(end) if begin == 0 else ()
-        rows = order[begin * size : end * size]
-        rows = epochs(rows) if self.case.faster else rows[np.newaxis]
-        train = getattr(self.package, way)
-        return train(model, data, self.config(followed), rows, start=start, snapshots=steps)
-
-    def config(self, followed: str) -> TrainConfig:
-        """The training of the trajectory."""
-        return TrainConfig(
-            loss=self.case.loss,
-            batch_size=self.case.batch_size,
-            keras_backend=followed,  # pyright: ignore[reportArgumentType]
+        if begin or end < self.subject.steps:
+            order = order.ravel()[np.newaxis, begin * size : end * size]
+        fit = getattr(self.framework, way)
+        config = self.subject.training(
+            loss=self.subject.loss, batch_size=size, keras_backend=rounding
         )
+        return fit(model, rows, config, order, start=resume_from, snapshots=steps)
 
-    def save(self, name: str, trace: Trace) -> None:
+    def save(self, name: str, place: Place, trace: Trace) -> None:
+        """Write one trace to a file."""
+        self.save_all(name, {place: trace})
+
+    def save_all(self, name: str, traces: Traces) -> None:
         """Write one file."""
-        save_trace(self.folder / f"{name}.safetensors", self.case.shared(trace))
+        shared = {place: self.subject.shared(trace) for place, trace in traces.items()}
+        save_traces(self.folder / f"{name}.safetensors", shared)
+
+    def load(self, path: Path) -> Trace:
+        """The only trace in a file, with this worker's own names."""
+        (trace,) = load_traces(path).values()
+        return self.subject.own(trace)
 
 
-def trajectory(result: FitResult) -> Trace:
-    """`STEP/WEIGHT` for every snapshot."""
+EPOCH_LOSS, LOSSES = Key("loss", "", "loss of an epoch"), Key("loss", "", "loss of every epoch")
+
+
+def trajectory(result: FitResult) -> Traces:
+    """The weights of every snapshot."""
     return {
-        f"{step}/{name}": array
+        Place("trajectory", step): weight_trace(snapshot.weights)
         for step, snapshot in result.snapshots.items()
-        for name, array in snapshot.weights.items()
     }
 
 
 def ending(result: FitResult) -> Trace:
     """The loss of every epoch, and the weights at the end."""
     dtype = next(iter(result.weights.values())).dtype
-    return {"loss of every epoch": np.array(result.loss, dtype), **result.weights}
+    return {LOSSES: np.array(result.loss, dtype), **weight_trace(result.weights)}
 
 
-def parts(snapshot: Snapshot) -> Trace:
-    """Weights and state, for one file."""
-    weights = {f"weights/{name}": array for name, array in snapshot.weights.items()}
-    return weights | {f"state/{name}": array for name, array in snapshot.state.items()}
+def as_trace(snapshot: Snapshot) -> Trace:
+    """State and weights, for one file."""
+    return state_trace(snapshot.state) | weight_trace(snapshot.weights)
 
 
-def as_snapshot(arrays: Trace) -> Snapshot:
+def as_snapshot(trace: Trace) -> Snapshot:
     """Weights and state, out of one file."""
-    found: dict[str, Trace] = {"weights": {}, "state": {}}
-    for key, array in arrays.items():
-        part, name = key.split("/", 1)
-        found[part][name] = array
-    return Snapshot(**found)
+    state = {str(key): array for key, array in trace.items() if key.part != "weight"}
+    return Snapshot(named(trace, "weight"), state)

@@ -1,21 +1,43 @@
-"""The traces of a worker, by their place on the ladder: read from files, or by definition."""
+"""What a worker computed, by stage and training step; and the files that hold it."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
-from attention_twins.parity import FASTER_RUNGS, Trace, load_trace
+from attention_twins.errors import InputError
+from attention_twins.parity import Key, Trace
 from attention_twins.training import OPTIMIZERS
-from benchmarks.prove.cases import BATCH, Case, epochs, snapshot_steps
-from shared import reference
-from shared.config import TrainConfig
+
+STAGES = {
+    "weights": "copied in and read back, both ways",
+    "forward": "every state, e, alpha, context, the output",
+    "loss": "of a batch, and of an epoch whose last batch is smaller",
+    "gradients": "of the loss in every weight and in the input",
+    "mask": "forward, loss and gradients with some steps masked, of one row all",
+    "step": "weights and optimizer state after each of three steps, each optimizer",
+    "trajectory": "every weight while the network is trained",
+    "hand-off": "the second half of it in the other framework, from weights and state",
+}
+"""Name of a stage → what is compared on it."""
+
+FASTER_STAGES = {
+    "compiled": "the same training, and every epoch's loss, by fit_compiled, compared with fit",
+    "many": "the same by fit_many, between two other seeds",
+}
+"""Likewise, of the faster ways to train; of our own networks only."""
+
+LANDMARKS = (1, 10, 100, 1000)
+"""Steps of the trajectory that have a row of their own; the last one has one, too."""
 
 
 class Place(NamedTuple):
-    """Where on the ladder a trace was taken."""
+    """Where a trace was taken."""
 
-    rung: str
+    stage: str
     step: int
     """Training step after which it was taken, from 1; 0 before the first."""
     note: str = ""
@@ -24,164 +46,107 @@ class Place(NamedTuple):
     @property
     def line(self) -> str:
         """What a table calls it."""
-        if self.rung == "trajectory":
+        if self.stage == "trajectory":
             return f"trajectory, step {self.step:,}"
-        return f"{self.rung}, {self.note}" if self.rung == "step" else self.rung
+        return f"{self.stage}, {self.note}" if self.stage == "step" else self.stage
 
 
 Traces = dict[Place, Trace]
 
 
-def expected(steps: int, masked: bool) -> list[Place]:
-    """All places on the ladder of a twin that has come to its top alone."""
+def save_traces(path: Path, traces: Traces) -> None:
+    """Write traces to a safetensors file, whole or not at all; NaN and inf are kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = [(place, key) for place, trace in traces.items() for key in trace]
+    arrays = {
+        str(i): np.array(traces[place][key], order="C") for i, (place, key) in enumerate(keys)
+    }
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(save(arrays, {"keys": json.dumps(keys)}))
+    part.replace(path)
+
+
+def load_traces(path: Path) -> Traces:
+    """The traces in a file made by `save_traces`, in their order.
+
+    Raises:
+        InputError: there is no such file, or it is not whole.
+    """
+    traces: Traces = {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for i, (place, key) in enumerate(json.loads(file.metadata()["keys"])):
+                traces.setdefault(Place(*place), {})[Key(*key)] = file.get_tensor(str(i))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"trace must be a whole file, got {str(path)!r} ({error})") from error
+    return traces
+
+
+def load_trace(path: Path) -> Trace:
+    """The only trace in a file."""
+    (trace,) = load_traces(path).values()
+    return trace
+
+
+def snapshot_steps(steps: int) -> list[int]:
+    """Where on a trajectory to look: all of the first 100 steps, then every 5 %; the landmarks."""
+    found = {*range(1, 101), *LANDMARKS, steps, steps // 2}
+    step = 100.0
+    while step < steps:
+        found.add(int(step))
+        step *= 1.05
+    return sorted(step for step in found if 0 < step <= steps)
+
+
+def expected_alone(steps: int, masked: bool) -> list[Place]:
+    """All places of a worker that has come to its end, but for what it takes from others."""
     places = [Place("weights", 0), Place("forward", 1), Place("loss", 1), Place("gradients", 1)]
-    places += [Place("mask", 1)] * masked
+    if masked:
+        places.append(Place("mask", 1))
     places += [Place("step", step, name) for name in OPTIMIZERS for step in (1, 2, 3)]
     return places + [Place("trajectory", step) for step in snapshot_steps(steps)]
 
 
-def alone(folder: Path, followed: str) -> Traces:
-    """What a worker wrote of a case before it met the others; what is not there is left out."""
-    found: Traces = {}
-
-    def load(name: str) -> Trace:
-        path = folder / f"{name}.safetensors"
-        return load_trace(path) if path.exists() else {}
-
-    if weights := load("weights"):
-        found[Place("weights", 0)] = weights
-    if (trace := load("trace")) and (epoch := load("loss")):
-        found |= split(trace, epoch)
-    if mask := load("mask"):
-        found[Place("mask", 1)] = mask
-    for rung, file in (("step", f"step-{followed}"), ("trajectory", f"trajectory-{followed}")):
-        for key, array in load(file).items():
-            first, rest = key.split("/", 1)
-            if rung == "step":
-                step, name = rest.split("/", 1)
-                place = Place("step", int(step), first)
-            else:
-                place, name = Place("trajectory", int(first)), rest
-            found.setdefault(place, {})[name] = array
-    return found
+def expected_from(steps: int, partner: str) -> list[Place]:
+    """Where something from a partner is compared."""
+    return [Place("weights", 0, partner), Place("hand-off", steps, partner)]
 
 
-def split(trace: Trace, epoch: Trace) -> Traces:
-    """The trace of a batch, and the loss of an epoch, on three rungs."""
-    gradients = {name: array for name, array in trace.items() if name.startswith("gradient/")}
-    forward = {n: a for n, a in trace.items() if n != "loss" and n not in gradients}
+def computed_alone(folder: Path, rounding: str) -> Traces:
+    """What a worker wrote of a subject before it met the others; what is not there is left out."""
+    names = ("weights", "forward", "loss", "gradients", "mask")
+    paths = [folder / f"{name}.safetensors" for name in names]
+    paths += [folder / f"{name}-{rounding}.safetensors" for name in ("step", "trajectory")]
     return {
-        Place("forward", 1): forward,
-        Place("loss", 1): {"loss": trace["loss"], **epoch},
-        Place("gradients", 1): gradients,
+        place: trace
+        for path in paths
+        if path.exists()
+        for place, trace in load_traces(path).items()
     }
 
 
-def received(folder: Path, theirs: Path, followed: str) -> tuple[Traces, Traces]:
+def computed_from(folder: Path, theirs: Path, rounding: str) -> tuple[Traces, Traces]:
     """What a worker made of a partner's weights and state, and what the partner has itself."""
     partner = theirs.parent.name
     actual, desired = {}, {}
-    for rung in ("weights", "hand-off"):
-        path = folder / f"{rung}-{partner}.safetensors"
+    for stage in ("weights", "hand-off"):
+        path = folder / f"{stage}-{partner}.safetensors"
         if not path.exists():
             continue
-        if rung == "weights":
-            place, should = Place(rung, 0, partner), load_trace(theirs / "born.safetensors")
+        if stage == "weights":
+            place, should = Place(stage, 0, partner), load_trace(theirs / "native.safetensors")
         else:
-            whole = [p for p in alone(theirs, followed).items() if p[0].rung == "trajectory"]
-            place, should = Place(rung, whole[-1][0].step, partner), whole[-1][1]
+            whole = load_traces(theirs / f"trajectory-{rounding}.safetensors")
+            step, should = max((place.step, trace) for place, trace in whole.items())
+            place = Place(stage, step, partner)
         actual[place], desired[place] = load_trace(path), should
     return actual, desired
 
 
-def faster(folder: Path, followed: str, steps: int) -> tuple[Traces, Traces]:
-    """What a worker trained by the faster ways, and what it should be: by `fit`."""
-    actual, desired = {}, {}
-    for rung in FASTER_RUNGS:
-        path, place = folder / f"{rung}-{followed}.safetensors", Place(rung, steps)
-        if path.exists():
-            actual[place] = load_trace(path)
-            desired[place] = load_trace(folder / f"fit-{followed}.safetensors")
-    return actual, desired
-
-
-def scalar(case: Case, followed: str) -> Traces:
-    """The trajectory as the floor walks it: one scalar loop, without a framework."""
-    from benchmarks.common import scalar_limit  # only now: numba takes a second
-
-    data, order = case.sequence()
-    config = TrainConfig(keras_backend=followed)  # pyright: ignore[reportArgumentType]
-    steps = snapshot_steps(case.steps)
-    start = case.start(case.large)
-    result = scalar_limit.fit(case.large, start, data, config, epochs(order), snapshots=steps)
-    return {Place("trajectory", step): result.snapshots[step].weights for step in steps}
-
-
-def defined(case: Case) -> Traces:
-    """What the definition in NumPy says of a case, in float64."""
-    config, weights = case.small, case.start(case.small)
-    data, mask = case.rows()
-    told, y = case.told(data).train_x, data.train_y[:BATCH]
-
-    def traced(x: np.ndarray, mask: np.ndarray | None) -> Trace:
-        found = reference.forward(config, weights, x, mask)
-        gradients = reference.gradients(config, weights, x, y, mask)
-        order = [*reversed([name for name in gradients if name != "x"]), "x"]
-        return {
-            **found,
-            "loss": np.array(((found["output"] - y) ** 2).mean()),
-            **{f"gradient/{name}": gradients[name] for name in order},
-        }
-
-    output = reference.forward(config, weights, told[:23])["output"]
-    epoch = {"loss of an epoch": np.array([((output - data.train_y[:23]) ** 2).mean()])}
-    assert mask is not None
-    return {
-        Place("weights", 0): weights,
-        **split(traced(told[:BATCH], None), epoch),
-        Place("mask", 1): traced(data.train_x[:BATCH], mask[:BATCH]),
-    }
-
-
-CHANGE = 1e-8
-"""By how much every number is changed, relatively, to see what that does."""
-
-
-def moved(case: Case) -> dict[tuple[Place, str], float]:
-    """(place, gradient) → how far it moves for each relative change of all weights and rows.
-
-    Relative to its largest value, the largest of four draws of signs. Where a gradient is a sum
-    over time steps that cancel, its own size says nothing of its rounding; this does, for a correct
-    computation is the exact one of numbers that differ by a rounding.
-
-    References:
-        Higham 2002, "Accuracy and stability of numerical algorithms", section 1.6.
-    """
-    config, data, mask = case.small, *case.rows()
-    told, free = (d.train_x[:BATCH] for d in (case.told(data), data))
-    weights, y = case.start(case.small), data.train_y[:BATCH]
-    assert mask is not None
-    rungs = ((Place("gradients", 1), told, None), (Place("mask", 1), free, mask[:BATCH]))
-    found: dict[tuple[Place, str], float] = {}
-
-    def gradients(numbers: Trace, steps: np.ndarray | None) -> Trace:
-        weights = {name: array for name, array in numbers.items() if name not in "xy"}
-        return reference.gradients(config, weights, numbers["x"], numbers["y"], steps)
-
-    for place, x, steps in rungs:
-        numbers = {"x": x, "y": y, **weights}
-        exact, generator = gradients(numbers, steps), np.random.default_rng(0)
-        for _ in range(4):
-            near = {
-                name: array * (1 + CHANGE * generator.choice([-1, 1], array.shape))
-                for name, array in numbers.items()
-            }
-            slopes = gradients(near, steps)
-            for name, array in exact.items():
-                move = abs(slopes[name] - array).max() / (CHANGE * (abs(array).max() or 1))
-                key = place, f"gradient/{name}"
-                found[key] = max(found.get(key, 0.0), float(move))
-    return found
+def in_both(actual: Traces, desired: Traces) -> tuple[Traces, Traces]:
+    """Of both sets of traces, what the other one has too: for workers that did not finish."""
+    places = actual.keys() & desired.keys()
+    return {p: actual[p] for p in places}, {p: desired[p] for p in desired if p in places}
 
 
 def rmsprop_on_paper(traces: Traces) -> Traces:
@@ -192,11 +157,12 @@ def rmsprop_on_paper(traces: Traces) -> Traces:
     place = Place("step", 1, "rmsprop")
     if place not in traces or Place("weights", 0) not in traces:
         return traces
-    start, after = traces[Place("weights", 0)], dict(traces[place])
-    for name, weights in start.items():
-        if f"v/{name}" in after and name in after:
-            old, v = weights.astype(np.float64), after[f"v/{name}"].astype(np.float64)
+    initial, after = traces[Place("weights", 0)], dict(traces[place])
+    for key, weights in initial.items():
+        mean_square = key._replace(part="v")
+        if mean_square in after and key in after:
+            old, v = weights.astype(np.float64), after[mean_square].astype(np.float64)
             ratio = (np.sqrt(v) + 1e-7) / np.sqrt(v + 1e-7)
-            step = (old - after[name]) * ratio
-            after[name] = (old - step).astype(weights.dtype)
+            step = (old - after[key]) * ratio
+            after[key] = (old - step).astype(weights.dtype)
     return traces | {place: after}

@@ -1,6 +1,6 @@
 """A training in words that both frameworks share: its settings, what it stands at, its result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from attention_twins.errors import InputError, check_choice, check_integer
@@ -59,6 +59,11 @@ class Training(Runtime):
     """mse or mae: mean squared or absolute error; bce or ce: cross-entropy of logits with two or
     many classes."""
 
+    @property
+    def like_keras(self) -> bool:
+        """PyTorch's optimizer takes the steps that Keras's would take."""
+        return True
+
     def __post_init__(self) -> None:
         """Raise InputError for an unknown name or a value out of range."""
         super().__post_init__()
@@ -90,11 +95,11 @@ class FitResult(Snapshot):
     loss: list[float]
     """Loss of every epoch: each batch's loss before its step, weighted by its rows."""
 
-    seconds: list[float]
-    """Wall-clock seconds of every epoch."""
-
-    compile_seconds: float
-    """Seconds of compilation before the first epoch; 0 where it happens inside that epoch."""
-
     snapshots: dict[int, Snapshot]
     """Step → weights and state after it, for the steps that were asked for."""
+
+    seconds: list[float] = field(default_factory=list)
+    """Wall-clock seconds of every epoch, where they were taken."""
+
+    compile_seconds: float = 0.0
+    """Seconds of compilation before the first epoch; 0 where it happens inside that epoch."""

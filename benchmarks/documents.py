@@ -1,86 +1,28 @@
 """`python -m benchmarks.documents` writes into the documents what can be measured or quoted.
 
-A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced; benchmarks/documents says by what.
-No number is typed by hand. The tables and figures of the records of `twins bench` and `twins study`
-are drawn anew.
+A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced; documents.py in each command's
+folder says by what. No number is typed by hand. The tables and figures of the records of
+`twins bench` and `twins study` are drawn anew.
 """
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
-from benchmarks.bench.documents import (
-    BEFORE,
-    BENCH,
-    FULL,
-    LEDGER,
-    NETWORKS,
-    again_block,
-    ledger_block,
-    networks_block,
-    scaling_block,
-    short_speed_block,
-    speed_block,
-)
-from benchmarks.bench.records import read
-from benchmarks.bench.views import save
-from benchmarks.common.sources import ROOT, layer_block, lines_block
-from benchmarks.prove.documents import (
-    CHECK,
-    FAMILY,
-    effects_block,
-    family_block,
-    kills_block,
-    proof_block,
-)
-from benchmarks.run.documents import FOLDERS, FORECAST, forecast_block, results_block
-from benchmarks.study import documents as findings
-from benchmarks.study.records import read as read_study
-from benchmarks.study.tables import save as save_study
-from shared.config import MODELS
+from benchmarks.bench.documents import bench_blocks, redraw_bench
+from benchmarks.common.sources import ROOT, source_blocks
+from benchmarks.prove.documents import prove_blocks
+from benchmarks.run.documents import run_blocks
+from benchmarks.study.documents import redraw_studies, study_blocks
 
 
 def filled_documents() -> dict[Path, str]:
     """Every document as it should read, given the records and the sources."""
-
-    def load(path: str) -> dict[str, Any]:
-        return json.loads((ROOT / path).read_text())
-
-    single, double = (load(f"{folder}/record.json") for folder in FOLDERS)
-    full, mutants, variants = (
-        load(f"{CHECK}/{name}.json") for name in ("full", "mutants", "variants")
-    )
-    family = {
-        model: load(f"{FAMILY}/{model}.json")
-        for model in MODELS
-        if (ROOT / FAMILY / f"{model}.json").exists()
-    }
-    bench = read(ROOT / BENCH)
-    blocks = {
-        "README.md": {
-            "results": results_block(single, double),
-            "forecast": forecast_block(load(f"{FORECAST}/record.json")),
-            "proof": proof_block(full, mutants, variants),
-            "family": family_block(family),
-            "speed": short_speed_block(bench),
-            "layer": layer_block(),
-        },
-        "docs/differences.md": {"effects": effects_block(full, mutants)},
-        "docs/porting.md": {"kills": kills_block(mutants)},
-        "docs/speed.md": {
-            "speed": speed_block(bench),
-            "again": again_block(bench, read(ROOT / BEFORE)),
-            "networks": networks_block(read(ROOT / NETWORKS)),
-            "ledger": ledger_block(read(ROOT / LEDGER)),
-            "scaling": scaling_block(read(ROOT / FULL)),
-            "lines": lines_block(),
-        },
-        "docs/findings.md": findings.blocks(ROOT),
-    }
-    return {
-        ROOT / name: fill((ROOT / name).read_text(), found, name) for name, found in blocks.items()
-    }
+    texts: dict[Path, str] = {}
+    for blocks_of in (run_blocks, prove_blocks, bench_blocks, study_blocks, source_blocks):
+        for name, blocks in blocks_of(ROOT).items():
+            path = ROOT / name
+            texts[path] = fill(texts.get(path) or path.read_text(), blocks, name)
+    return texts
 
 
 def fill(text: str, blocks: dict[str, str], document: str) -> str:
@@ -98,9 +40,7 @@ def fill(text: str, blocks: dict[str, str], document: str) -> str:
 
 
 if __name__ == "__main__":
-    for folder in (BENCH, BEFORE, NETWORKS, LEDGER, FULL):
-        save(read(ROOT / folder))
-    for name in findings.STUDIES:
-        save_study(read_study(ROOT / findings.FOLDER / name), findings.MARGIN)
+    redraw_bench(ROOT)
+    redraw_studies(ROOT)
     for path, text in filled_documents().items():
         path.write_text(text)

@@ -1,5 +1,6 @@
 """The tutorial's layer, networks and training in Keras 3. Mirror: torch_impl."""
 
+import keras_impl.registration  # noqa: F401  makes our layers known to the checker
 from attention_twins.in_keras.runtime import device_name
 from attention_twins.in_keras.trace import trace
 from attention_twins.in_keras.weights import count_parameters, get_weights, set_weights

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 import keras
 import numpy as np
@@ -10,48 +9,12 @@ import numpy as np
 from attention_twins.errors import InputError
 from attention_twins.in_keras.optimizer import create_optimizer, get_state, set_state
 from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.steps import LOSSES, StepWatcher, Watcher
 from attention_twins.in_keras.weights import get_weights, set_weights
 from attention_twins.training import FitResult, Snapshot
 from keras_impl.seq2seq import taught
 from shared.config import TrainConfig
 from shared.fibonacci import Data, batch_order
-
-LOSSES = {
-    "mse": lambda: keras.losses.MeanSquaredError(),
-    "mae": lambda: keras.losses.MeanAbsoluteError(),
-    "bce": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
-    "ce": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-}
-"""Name of a loss → what makes it, in the float type of that moment."""
-
-
-class Watcher(keras.callbacks.Callback):
-    """Keeps losses after epochs, and what a training stands at after some steps that end one."""
-
-    def __init__(self, config: TrainConfig, steps: Collection[int]) -> None:
-        super().__init__()
-        self.config, self.steps = config, frozenset(steps)
-        self.done, self.losses, self.snapshots = 0, [], {}
-
-    def on_epoch_end(self, epoch, logs: Any = None):
-        params: Any = self.params
-        self.done += params["steps"]
-        self.losses.append(float(logs["loss"]))
-        self.keep(self.done)
-
-    def keep(self, step: int) -> None:
-        """Keep what the training stands at after this step, if it is wanted."""
-        if step in self.steps and step not in self.snapshots:
-            model: Any = self.model  # on JAX this property fetches the state, which costs time
-            state = get_state(model, model.optimizer, self.config)
-            self.snapshots[step] = Snapshot(get_weights(model), state)
-
-
-class StepWatcher(Watcher):
-    """Looks after every step too: Keras then waits for each, and dispatches no callback beside."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.keep(self.done + batch + 1)  # where many steps are one execution, `batch` is the last
 
 
 def fit(

@@ -6,6 +6,13 @@ from sklearn.linear_model import LinearRegression
 
 from shared.fibonacci import Data
 
+TUTORIAL = {
+    "rnn": {"train": 5.631405292660929e-05, "test": 2.62349731388e-05},
+    "rnn_with_attention": {"train": 5.3511179430643097e-05, "test": 9.053358553501312e-06},
+}
+"""The tutorial's own errors, one run each (Mehreen Saeed, "Adding a Custom Attention Layer to
+Recurrent Neural Network in Keras")."""
+
 
 def mse(prediction: np.ndarray, target: np.ndarray) -> float:
     """Mean squared error, in float64 whatever the type of the arguments (equal shapes)."""

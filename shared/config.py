@@ -288,6 +288,11 @@ class TrainConfig(Training):
     One difference alone: initializers, bias_start: PyTorch's rules for kernels or biases, equal
     on both sides; second_bias, optimizer: PyTorch's own, there only."""
 
+    @property
+    def like_keras(self) -> bool:
+        """PyTorch's optimizer takes the steps that Keras's would take."""
+        return "optimizer" not in SETUPS[self.setup]
+
     def __post_init__(self) -> None:
         """Raise InputError for an unknown name or a value out of range."""
         super().__post_init__()

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 from attention_twins.cli import main
+from attention_twins.parity import Key
 from benchmarks.study import records
 from shared.config import MODELS, DataConfig, ModelConfig
 from shared.fibonacci import Data, load_fibonacci
@@ -21,6 +22,17 @@ COMMAND = [sys.executable, "-m", "benchmarks"]
 
 def read(out):
     return json.loads((out / "record.json").read_text())
+
+
+def key(name, part="forward"):
+    """The key of a tensor that tables call by this name; of a gradient or a loss its own part."""
+    first, *rest = name.split("/", 1)
+    if first in ("gradient", "m", "v"):
+        layer, _, tensor = rest[0].partition("/")
+        return Key(first, layer, tensor) if tensor else Key(first, "", layer)
+    if name in ("loss", "t"):
+        return Key(name, "", name)
+    return Key(part, first, rest[0]) if rest else Key(part, "", name)
 
 
 def some_data(dtype, rows=23, shape=(5, 3), dense_units=2):

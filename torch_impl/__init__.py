@@ -1,5 +1,6 @@
 """The tutorial's layer, networks and training in PyTorch. Mirror: keras_impl."""
 
+import torch_impl.registration  # noqa: F401  makes our layers known to the checker
 from attention_twins.in_torch.runtime import device_name
 from attention_twins.in_torch.trace import trace
 from attention_twins.in_torch.weights import count_parameters, get_weights, set_weights

@@ -6,24 +6,16 @@ from collections.abc import Callable, Collection
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from attention_twins.errors import InputError
 from attention_twins.in_torch.optimizer import create_optimizer, follow_keras, get_state, set_state
 from attention_twins.in_torch.runtime import floatx
+from attention_twins.in_torch.steps import LOSSES
 from attention_twins.in_torch.weights import get_weights, set_weights
 from attention_twins.training import FitResult, Snapshot
-from shared.config import SETUPS, TrainConfig
+from shared.config import TrainConfig
 from shared.fibonacci import Data, batch_order
 from torch_impl.seq2seq import taught
-
-LOSSES = {
-    "mse": functional.mse_loss,
-    "mae": functional.l1_loss,
-    "bce": functional.binary_cross_entropy_with_logits,
-    "ce": functional.cross_entropy,
-}
-"""Name of a loss → function of outputs and targets."""
 
 
 def fit(
@@ -76,7 +68,7 @@ def fit(
             total = torch.zeros((), device=config.device)
             batches = torch.split(rows, config.batch_size)
             steps = range(step + 1, step + 1 + len(batches))
-            if "optimizer" not in SETUPS[config.setup]:
+            if config.like_keras:
                 steps = follow_keras(optimizer, steps, config, dtype)
             for step, batch in zip(steps, batches, strict=True):
                 optimizer.zero_grad()

@@ -6,13 +6,10 @@ from typing import Any
 
 import keras
 
-from attention_twins.errors import InputError
-from attention_twins.layers import Layer
-from keras_impl.attention import Attention
-from keras_impl.rnn import SimpleRNNCell
+from attention_twins.in_keras.runtime import sublayers
+from attention_twins.layers import Layer, kind_of_class, register_layer, unknown_layer
 
 KINDS = {
-    Attention: "attention",
     keras.layers.BatchNormalization: "batch_norm",
     keras.layers.Conv1D: "conv1d",
     keras.layers.Dense: "dense",
@@ -20,9 +17,12 @@ KINDS = {
     keras.layers.GRU: "gru",
     keras.layers.LayerNormalization: "layer_norm",
     keras.layers.LSTM: "lstm",
-    (keras.layers.SimpleRNN, SimpleRNNCell): "simple_rnn",
+    keras.layers.SimpleRNN: "simple_rnn",
 }
 """Class of a layer → its kind."""
+
+for cls, kind in KINDS.items():
+    register_layer(cls, kind=kind)
 
 
 def layers(model: Any, path: str = "") -> list[Layer]:
@@ -32,18 +32,15 @@ def layers(model: Any, path: str = "") -> list[Layer]:
         InputError: a layer with weights is of no known kind.
     """
     found = []
-    for module in model.layers if isinstance(model, keras.Model) else model._layers:
+    for module in sublayers(model):
         name = path + module.name
         kind = kind_of(module)
         if kind:
             found.append(Layer(name, kind, module, dict(_settings(kind, module))))
-        elif getattr(module, "_layers", ()):
+        elif sublayers(module):
             found += layers(module, f"{name}.")
         elif module.weights:
-            raise InputError(
-                f"layers with weights must be of {', '.join(sorted(KINDS.values()))}, "
-                f"got {type(module).__name__} ({name})"
-            )
+            raise unknown_layer(module, name)
     return found
 
 
@@ -51,7 +48,8 @@ def kind_of(module: Any) -> str | None:
     """The kind of a layer; None if it has none of its own."""
     if isinstance(module, keras.layers.Bidirectional):
         return f"bidirectional {kind_of(module.forward_layer)}"
-    return next((kind for cls, kind in KINDS.items() if isinstance(module, cls)), None)
+    kind = kind_of_class(type(module))
+    return kind.name if kind else None
 
 
 @contextlib.contextmanager
@@ -77,8 +75,9 @@ def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:
     if kind.startswith("bidirectional"):
         yield "merge_mode", module.merge_mode
         kind, module = kind.split()[1], module.forward_layer
-    if kind == "attention":
-        yield "score", module.scoring
+    known = kind_of_class(type(module))
+    if known and known.settings:
+        yield from known.settings(module).items()
     if kind in ("layer_norm", "batch_norm"):
         yield "epsilon", module.epsilon
     if kind == "batch_norm":

@@ -4,12 +4,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.optimizers.base_optimizer import BaseOptimizer
 
+from attention_twins.in_keras.runtime import many_optimizer_class
 from attention_twins.in_keras.weights import variables
-from attention_twins.training import OPTIMIZERS
+from attention_twins.training import OPTIMIZERS, Training
 from attention_twins.weights import Weights, check_state
-from shared.config import TrainConfig
 
 KINDS = {
     "adam": (keras.optimizers.Adam, {}),
@@ -20,7 +19,7 @@ KINDS = {
 """Name of an optimizer → class and settings beside the learning rate."""
 
 
-def create_optimizer(model: keras.Model, config: TrainConfig) -> Any:
+def create_optimizer(model: keras.Model, config: Training) -> Any:
     """The optimizer that `config` names, for every trained weight of a network.
 
     Unless the set-up has PyTorch's own, its settings are Keras's. SGD has a momentum of 0.9.
@@ -31,23 +30,20 @@ def create_optimizer(model: keras.Model, config: TrainConfig) -> Any:
     return optimizer
 
 
-def create_many_optimizer(stack: list[keras.Variable], config: TrainConfig) -> tuple[Any, Any]:
+def create_many_optimizer(stack: list[keras.Variable], config: Training) -> tuple[Any, Any]:
     """The optimizer for variables that have many starts as their last axis.
 
     Returns:
         The optimizer, and the variable that holds a learning rate for each start.
     """
     kind, settings = KINDS[config.optimizer]
-    # A class of its own: Keras replaces its own ones, on torch, by faster ones for a single rate.
-    many = type(kind.__name__, (kind,), {"_apply_weight_decay": BaseOptimizer._apply_weight_decay})
-    rates = keras.Variable(np.zeros(stack[0].shape[-1]), dtype=stack[0].dtype, trainable=False)
-    optimizer = many(lambda: rates.value, **settings)
-    optimizer._track_variable(rates)
+    optimizer = many_optimizer_class(kind)(lambda: rates.value, **settings)
+    rates = optimizer.add_variable(stack[0].shape[-1:], dtype=stack[0].dtype, name="rates")
     optimizer.build(stack)
     return optimizer, rates
 
 
-def get_state(model: keras.Model, optimizer: Any, config: TrainConfig) -> Weights:
+def get_state(model: keras.Model, optimizer: Any, config: Training) -> Weights:
     """The optimizer's state in the canonical layout, as copies."""
     state = {
         name: np.array(keras.ops.convert_to_numpy(slot))
@@ -58,7 +54,7 @@ def get_state(model: keras.Model, optimizer: Any, config: TrainConfig) -> Weight
     return state
 
 
-def set_state(model: keras.Model, optimizer: Any, config: TrainConfig, state: Weights) -> None:
+def set_state(model: keras.Model, optimizer: Any, config: Training, state: Weights) -> None:
     """Go on from a state, of either framework.
 
     Raises:
@@ -71,7 +67,7 @@ def set_state(model: keras.Model, optimizer: Any, config: TrainConfig, state: We
         optimizer.iterations.assign(int(state["t"]))
 
 
-def _slots(model: keras.Model, optimizer: Any, config: TrainConfig) -> dict[str, keras.Variable]:
+def _slots(model: keras.Model, optimizer: Any, config: Training) -> dict[str, keras.Variable]:
     """Canonical name of a moment → the optimizer's variable."""
     names = {id(variable): name for name, variable in variables(model).items()}
     own = {"m": "_momentum", "v": "_velocity"}

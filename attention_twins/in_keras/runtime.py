@@ -3,11 +3,11 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import keras
-from keras.src.backend.common import dtypes
 
-from attention_twins.errors import InputError
+from attention_twins.errors import InputError, private
 from attention_twins.training import Device
 
 
@@ -63,17 +63,54 @@ def floatx(dtype: str | None) -> Iterator[None]:
     The dtype of the layers is not enough: what is made on the way has the default type, such as
     losses, learning rates, a state of zeros.
     """
-    before, narrowed = keras.config.floatx(), dtypes.BIT64_TO_BIT32_DTYPE["float64"]
-    policy = keras.config.dtype_policy()
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(dtype or before)
     keras.config.set_dtype_policy(dtype or policy)  # made from floatx once, and then kept
-    if dtype == "float64":
-        # On JAX and torch every operation turns float64 into float32, by a table that Keras has no
-        # setting for: it is taken out of it.
-        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+    # On JAX and torch every operation turns float64 into float32, by a table that Keras has no
+    # setting for: float64 is taken out of it.
+    kept = {"float64": "float64"} if dtype == "float64" else {}
+    table = _narrower_types() if kept and keras.backend.backend() != "tensorflow" else {}
     try:
-        yield
+        with patch.dict(table, kept):
+            yield
     finally:
         keras.config.set_floatx(before)
         keras.config.set_dtype_policy(policy)
-        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = narrowed
+
+
+def sublayers(layer: keras.Layer) -> list[keras.Layer]:
+    """The layers that a model is made of, or that a layer holds, alone or in containers."""
+    if isinstance(layer, keras.Model):
+        return layer.layers
+    held = []
+    for value in vars(layer).values():
+        value = [*value.values()] if isinstance(value, dict) else value
+        held += value if isinstance(value, list | tuple) else [value]
+    return [*{id(part): part for part in held if isinstance(part, keras.Layer)}.values()]
+
+
+def flat_layers(layer: keras.Layer) -> list[keras.Layer]:
+    """The layers that a layer is made of, each followed by what it is made of itself."""
+    found = {}
+    for part in sublayers(layer):
+        found |= {id(each): each for each in (part, *flat_layers(part))}
+    return [*found.values()]
+
+
+# The private names of Keras, all of them.
+
+
+def _narrower_types() -> dict[str, str]:
+    """Type → what Keras turns it into."""
+    return private("Keras", "keras.src.backend.common.dtypes:BIT64_TO_BIT32_DTYPE")
+
+
+def many_optimizer_class(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
+    """A class of its own: Keras replaces its own ones, on torch, by faster ones for a single rate.
+
+    Raises:
+        InputError: this version of Keras has no such method.
+    """
+    base = "keras.src.optimizers.base_optimizer:BaseOptimizer"
+    decay = private("Keras", f"{base}._apply_weight_decay")
+    return type(kind.__name__, (kind,), {"_apply_weight_decay": decay})

@@ -12,11 +12,12 @@ from keras import ops
 
 from attention_twins.in_keras.kinds import layers
 from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.steps import LOSSES
 from attention_twins.in_keras.weights import variables
-from attention_twins.parity import Trace
-from keras_impl.conv import Conv1D
-from keras_impl.rnn import SimpleRNNCell
-from keras_impl.training import LOSSES
+from attention_twins.parity import Key, Trace
+from attention_twins.recording import Recorder
+
+Found = dict[Key, Any]
 
 
 def trace(
@@ -36,74 +37,34 @@ def trace(
         loss: a name in LOSSES.
 
     Returns:
-        `LAYER/input` of every layer with weights but the first; `LAYER/h` (B, T, H), every state of
-        a recurrent layer or step of a convolution; `LAYER/e`, `LAYER/alpha`, `LAYER/context` of
-        attention; `output`, all in inference mode; `loss` and, last layer first, `gradient/WEIGHT`
-        and `gradient/x` in training mode. What a layer makes when it is called again has a number.
+        By Key, named as `str(key)`: `LAYER/input` of every layer with weights but the first;
+        `LAYER/h` (B, T, H), every state of a recurrent layer; the intermediates that a kind was
+        registered with; `output`, all in inference mode; `loss` and, last layer first,
+        `gradient/WEIGHT` and `gradient/x` in training mode. What a layer makes when it is called
+        again has a number.
     """
     with floatx(model.trainable_variables[0].dtype), warnings.catch_warnings():
         # Sequential says that it destroys the mask; the layers in it have seen it by then.
         warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask")
-        found: dict[str, Any] = {}
+        recorder = Recorder("call")
         inputs, targets = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
         options = {} if mask is None else {"mask": ops.convert_to_tensor(mask)}
-        with _recorded(model, found):
-            found["output"] = model(inputs, training=False, **options)
+        with _recorded(model, recorder):
+            output = model(inputs, training=False, **options)
+        found = recorder.found | {Key("forward", "", "output"): output}
         found |= _gradients(model, inputs, targets, options, LOSSES[loss]())
-        return {name: np.array(ops.convert_to_numpy(value)) for name, value in found.items()}
+        return {key: np.array(ops.convert_to_numpy(value)) for key, value in found.items()}
 
 
 @contextlib.contextmanager
-def _recorded(model: keras.Model, found: dict[str, Any]) -> Iterator[None]:
-    """While it lasts, every layer with weights writes into `found` what it takes and makes."""
-    begun: list[Any] = []
+def _recorded(model: keras.Model, recorder: Recorder) -> Iterator[None]:
+    """While it lasts, every layer with weights writes what it takes and makes."""
     with contextlib.ExitStack() as patches:
         for layer in layers(model):
-            for method, function in _recorders(layer.module, layer.name, layer.kind, begun, found):
+            states = _states if layer.kind.endswith(("simple_rnn", "lstm", "gru")) else None
+            for method, function in recorder.methods(layer.module, layer, layer, states):
                 patches.enter_context(patch.object(layer.module, method, function))
         yield
-
-
-def _recorders(module: Any, name: str, kind: str, begun: list[Any], found: dict) -> Iterator[Any]:
-    """Methods of a layer, and what to put in their place."""
-    call = module.call
-
-    def recorded_call(x, *args, **kwargs):
-        if begun:
-            keep(found, f"{name}/input", x)
-        begun.append(module)
-        outputs = call(x, *args, **kwargs)
-        if isinstance(module, SimpleRNNCell):
-            keep(found, f"{name}/h", outputs[0])
-        elif isinstance(module, Conv1D):
-            keep(found, f"{name}/h", outputs)
-        elif kind.endswith(("simple_rnn", "lstm", "gru")):
-            keep(found, f"{name}/h", _states(module, call, x, *args, **kwargs))
-        return outputs
-
-    yield "call", recorded_call
-    if kind == "attention":
-        score, attend = module.score, module.attend
-
-        def recorded_score(x, query=None):
-            e = score(x, query)
-            keep(found, f"{name}/e", e)
-            return e
-
-        def recorded_attend(x, mask=None, query=None):
-            context, alpha = attend(x, mask, query)
-            keep(found, f"{name}/alpha", alpha)
-            keep(found, f"{name}/context", context)
-            return context, alpha
-
-        yield "score", recorded_score
-        yield "attend", recorded_attend
-
-
-def keep(found: dict[str, Any], name: str, value: Any) -> None:
-    """Put a value under a name; the second one of a name under NAME_2, and so on."""
-    count = 1 + sum(other == name or other.startswith(f"{name}_") for other in found)
-    found[name if count == 1 else f"{name}_{count}"] = value
 
 
 def _states(module: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
@@ -118,7 +79,7 @@ def _states(module: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
         return call(*args, **kwargs)
 
 
-def _gradients(model: Any, x: Any, y: Any, options: dict[str, Any], loss: Any) -> dict[str, Any]:
+def _gradients(model: Any, x: Any, y: Any, options: dict[str, Any], loss: Any) -> Found:
     """`loss`, and its gradient in every trained weight and in the input, last layer first."""
     trained = {name: v for name, v in variables(model).items() if v.trainable}
     floating = "float" in keras.backend.standardize_dtype(x.dtype)
@@ -132,9 +93,12 @@ def _gradients(model: Any, x: Any, y: Any, options: dict[str, Any], loss: Any) -
 
     differentiate = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
     value, gradients = differentiate[keras.backend.backend()](total, sources)
-    named = dict(zip([*trained, "x"], gradients, strict=False))
-    order = [*reversed(trained), *(["x"] if floating else [])]
-    return {"loss": value} | {f"gradient/{name}": named[name] for name in order}
+    keys = [Key("gradient", *name.split("/", 1)) for name in trained]
+    if floating:
+        keys.append(Key("gradient", "", "x"))
+    of = dict(zip(keys, gradients, strict=True))
+    order = [*reversed(keys[: len(trained)]), *keys[len(trained) :]]
+    return {Key("loss", "", "loss"): value} | {key: of[key] for key in order}
 
 
 def _tensorflow(total: Any, sources: list[Any]) -> tuple[Any, list[Any]]:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from attention_twins.in_keras.kinds import layers
-from attention_twins.in_keras.runtime import check_backend, floatx
+from attention_twins.in_keras.runtime import check_backend, flat_layers, floatx
 from attention_twins.in_keras.weights import variables
 from attention_twins.layers import check_all_known
 
@@ -61,7 +61,7 @@ def build(
 def _switch_off_dropout(model: Any) -> list[str]:
     """Set every rate to 0; the names of the layers that had another."""
     found = []
-    for layer in model._flatten_layers(include_self=False):
+    for layer in flat_layers(model):
         for name in ("rate", "dropout", "recurrent_dropout"):
             if isinstance(getattr(type(layer), name, None), property):
                 continue  # a recurrent layer shows its cell's

@@ -6,24 +6,25 @@ from typing import Any
 
 from torch import nn
 
-from attention_twins.errors import InputError
-from attention_twins.layers import Layer
-from torch_impl.attention import Attention
-from torch_impl.conv import Conv1D
-from torch_impl.rnn import GRU, LSTM, Recurrent, SimpleRNN
+from attention_twins.layers import Layer, kind_of_class, register_layer, unknown_layer
 
 KINDS = {
-    Attention: "attention",
     nn.BatchNorm1d: "batch_norm",
-    (Conv1D, nn.Conv1d): "conv1d",
+    nn.Conv1d: "conv1d",
     nn.Linear: "dense",
     nn.Embedding: "embedding",
-    (GRU, nn.GRU, nn.GRUCell): "gru",
+    nn.GRU: "gru",
+    nn.GRUCell: "gru",
     nn.LayerNorm: "layer_norm",
-    (LSTM, nn.LSTM, nn.LSTMCell): "lstm",
-    (SimpleRNN, nn.RNN, nn.RNNCell): "simple_rnn",
+    nn.LSTM: "lstm",
+    nn.LSTMCell: "lstm",
+    nn.RNN: "simple_rnn",
+    nn.RNNCell: "simple_rnn",
 }
 """Class of a layer → its kind."""
+
+for cls, kind in KINDS.items():
+    register_layer(torch_class=cls, kind=kind)
 
 
 def layers(model: Any, path: str = "") -> list[Layer]:
@@ -44,30 +45,28 @@ def layers(model: Any, path: str = "") -> list[Layer]:
                         name if depth == 0 else f"{name}_l{depth}",
                         kind,
                         module,
-                        dict(_settings(kind, core(module))),
+                        dict(_settings(kind, module)),
                         f"_l{depth}" if deep else "",
                     )
                 )
         elif any(True for _ in module.children()):
             found += layers(module, f"{name}.")
         elif any(True for _ in module.parameters()):
-            raise InputError(
-                f"layers with weights must be of {', '.join(sorted(KINDS.values()))}, "
-                f"got {type(module).__name__} ({name})"
-            )
+            raise unknown_layer(module, name)
     return found
 
 
 def kind_of(module: Any) -> str | None:
     """The kind of a layer; None if it has none of its own."""
-    kind = next((kind for cls, kind in KINDS.items() if isinstance(module, cls)), None)
+    kind = kind_of_class(type(module))
     both = isinstance(core(module), nn.RNNBase) and core(module).bidirectional
-    return f"bidirectional {kind}" if kind and both else kind
+    return f"bidirectional {kind.name}" if kind and both else kind and kind.name
 
 
 def core(module: Any) -> Any:
     """The module that holds the parameters."""
-    return module.core if isinstance(module, Recurrent | Conv1D) else module
+    kind = kind_of_class(type(module))
+    return getattr(module, kind.core) if kind and kind.core else module
 
 
 def directions(layer: Layer) -> list[tuple[str, str]]:
@@ -100,8 +99,10 @@ def _settings(kind: str, module: Any) -> Iterator[tuple[str, Any]]:
     if kind.startswith("bidirectional"):
         yield "merge_mode", "concat"
         kind = kind.split()[1]
-    if kind == "attention":
-        yield "score", module.scoring
+    known = kind_of_class(type(module))
+    if known and known.settings:
+        yield from known.settings(module).items()
+    module = core(module)
     if kind in ("layer_norm", "batch_norm"):
         yield "epsilon", module.eps
     if kind == "batch_norm":

@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from attention_twins.in_torch.weights import read, write
-from attention_twins.training import OPTIMIZERS
+from attention_twins.training import OPTIMIZERS, Training
 from attention_twins.weights import Weights, check_state
-from shared.config import SETUPS, TrainConfig
 
 MOMENTS = {
     "adam": {"m": "exp_avg", "v": "exp_avg_sq"},
@@ -21,24 +20,24 @@ MOMENTS = {
 """Name of an optimizer → canonical name of a moment → PyTorch's own."""
 
 
-def create_optimizer(model: nn.Module, config: TrainConfig) -> Any:
+def create_optimizer(model: nn.Module, config: Training) -> Any:
     """The optimizer that `config` names, for every trained weight of a network.
 
     Unless the set-up has PyTorch's own, its settings are Keras's. SGD has a momentum of 0.9.
     """
-    rate, like_keras = config.learning_rate, "optimizer" not in SETUPS[config.setup]
+    rate = config.learning_rate
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if config.optimizer == "sgd":
         return torch.optim.SGD(trained, rate, momentum=0.9)
     if config.optimizer == "rmsprop":
-        settings: Any = {"alpha": 0.9, "eps": 1e-7} if like_keras else {}
+        settings: Any = {"alpha": 0.9, "eps": 1e-7} if config.like_keras else {}
         return torch.optim.RMSprop(trained, rate, **settings)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(trained, rate)
     return torch.optim.Adam(trained, rate)
 
 
-def get_state(model: nn.Module, optimizer: Any, config: TrainConfig) -> Weights:
+def get_state(model: nn.Module, optimizer: Any, config: Training) -> Weights:
     """The optimizer's state in the canonical layout, as copies."""
     state = {}
     for moment, own in MOMENTS[config.optimizer].items():
@@ -58,7 +57,7 @@ def get_state(model: nn.Module, optimizer: Any, config: TrainConfig) -> Weights:
     return state
 
 
-def set_state(model: nn.Module, optimizer: Any, config: TrainConfig, state: Weights) -> None:
+def set_state(model: nn.Module, optimizer: Any, config: Training, state: Weights) -> None:
     """Go on from a state, of either framework.
 
     Raises:
@@ -83,9 +82,7 @@ def set_state(model: nn.Module, optimizer: Any, config: TrainConfig, state: Weig
         write(model, arrays, lambda parameter, own=own: optimizer.state[parameter][own])
 
 
-def follow_keras(
-    optimizer: Any, steps: range, config: TrainConfig, dtype: np.dtype
-) -> Iterator[int]:
+def follow_keras(optimizer: Any, steps: range, config: Training, dtype: np.dtype) -> Iterator[int]:
     """Yield steps, each time with the optimizer set to take the one that Keras's would take.
 
     Args:
@@ -103,7 +100,7 @@ def follow_keras(
 
 
 def keras_settings(
-    step: np.ndarray, config: TrainConfig, dtype: np.dtype, rate: float
+    step: np.ndarray, config: Training, dtype: np.dtype, rate: float
 ) -> dict[str, np.ndarray]:
     """What PyTorch's optimizers must be set to in some steps, to take those that Keras's would.
 
@@ -145,13 +142,11 @@ def keras_settings(
     return found
 
 
-def step_table(
-    optimizer: Any, step: np.ndarray, config: TrainConfig, dtype: np.dtype
-) -> np.ndarray:
+def step_table(optimizer: Any, step: np.ndarray, config: Training, dtype: np.dtype) -> np.ndarray:
     """For each of some steps what `update` needs, (steps, 5); the learning rate is left to it."""
     found = {name: np.full(step.shape, float(optimizer.defaults.get(name, 0))) for name in TABLE}
     found["lr"] = np.ones(step.shape)
-    if "optimizer" not in SETUPS[config.setup]:
+    if config.like_keras:
         found |= keras_settings(step, config, dtype, 1.0)
     beta_1, beta_2 = optimizer.defaults.get("betas", (0, 0))
     found["weight_decay"] = found["weight_decay"] * found["lr"]
@@ -165,7 +160,7 @@ TABLE = ("lr", "eps", "weight_decay", "momentum", "root")
 
 
 def update(
-    config: TrainConfig, defaults: dict[str, Any], row: Any, rate: Any, state: Any, gradient: Any
+    config: Training, defaults: dict[str, Any], row: Any, rate: Any, state: Any, gradient: Any
 ) -> Any:
     """A step of PyTorch's optimizers as a function: for compilers, and for many starts at once.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from attention_twins.errors import InputError
+from attention_twins.tables import Table, print_table
 from benchmarks.bench.costs import by_block, failures, measured, ratios
 from benchmarks.bench.machine import busy
 from benchmarks.bench.measuring import fastest
@@ -15,7 +16,7 @@ from benchmarks.bench.validity import unfit
 from benchmarks.bench.views import texts
 from benchmarks.bench.worker import rule_of
 from benchmarks.common.statistics import FEWEST, unpaired
-from benchmarks.common.tables import Table, print_table, wide_console
+from benchmarks.common.tables import wide_console
 
 
 def verify(folder: Path) -> int:
@@ -101,7 +102,7 @@ def _changes(before: Record, after: Record, threshold: float) -> tuple[Table, li
             lines.append([cell.twin, cell.name, cell.setting.name, "", "new"])
     if not told and not worse:
         raise InputError(f"compare needs cells that both have measured {FEWEST} times or more")
-    columns = ("twin", "way to train", "setting", "new over old", "so")
+    columns = ("twin", "way to train", "setting", "new over old", "verdict")
     return Table("Microseconds per step, new over old", columns, lines, left=3), worse
 
 

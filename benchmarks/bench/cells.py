@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 
 from attention_twins.errors import InputError, check_choice, check_integer
 from attention_twins.training import Device, Dtype
+from attention_twins.twins import PYTORCH, SCALAR_LIMIT, TORCH, TWINS, twin_of
 from benchmarks.bench.switches import SWITCHES, WAYS
 from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 
@@ -12,15 +13,6 @@ MANY_EPOCHS = 6
 
 LONGEST = 300
 """Epochs within which a loss must be reached, for the time to it."""
-
-BACKENDS = {
-    "Keras/tensorflow": "tensorflow",
-    "Keras/jax": "jax",
-    "Keras/torch": "torch",
-    "PyTorch": "tensorflow",  # whose steps it follows
-    "scalar loop": "tensorflow",  # likewise
-}
-"""Twin → what Keras runs on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +53,9 @@ class Cell:
 
     def __post_init__(self) -> None:
         """Raise InputError for what cannot be measured."""
-        check_choice("twin", self.twin, tuple(BACKENDS))
+        check_choice("twin", self.twin, tuple(twin.name for twin in (*TWINS, SCALAR_LIMIT)))
         check_choice("way", self.way, tuple(WAYS))
-        if (self.twin == "scalar loop") != (self.way == "floor"):
+        if (self.twin == SCALAR_LIMIT.name) != (self.way == "floor"):
             raise InputError(f"way must be floor for the scalar loop alone, got {self.way!r}")
         if self.switch:
             check_choice("switch", self.switch, tuple(SWITCHES))
@@ -94,13 +86,14 @@ class Cell:
     def keeps(self) -> bool:
         """What it compiles is kept on disk, so that its first process is not like the others."""
         compiles = self.way != "fit" or self.switch == "torch.compile"
-        return compiles and self.twin in ("PyTorch", "Keras/torch", "scalar loop")
+        return compiles and twin_of(self.twin) in (PYTORCH, TORCH, SCALAR_LIMIT)
 
     @property
     def name(self) -> str:
         """What a table calls the way to train."""
         starts = f", {self.starts:,} starts" if self.way == "fit_many" else ""
-        return self.way + starts + (f", {self.switch}" if self.switch else "")
+        way = "one loop" if self.way == "floor" else self.way
+        return way + starts + (f", {self.switch}" if self.switch else "")
 
     @property
     def setting(self) -> "Setting":
@@ -131,7 +124,7 @@ class Cell:
             epochs=epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            keras_backend=BACKENDS[self.twin],  # type: ignore[arg-type]
+            keras_backend=twin_of(self.twin).backend,  # type: ignore[arg-type]
             device=self.device,
             threads=self.threads,
         )

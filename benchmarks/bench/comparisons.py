@@ -5,6 +5,8 @@ import math
 import statistics
 from dataclasses import replace
 
+from attention_twins.tables import Table
+from attention_twins.twins import title
 from benchmarks.bench.cells import Setting, told_apart
 from benchmarks.bench.costs import (
     TUTORIAL_EPOCHS,
@@ -24,7 +26,7 @@ from benchmarks.bench.costs import (
 from benchmarks.bench.records import Record
 from benchmarks.bench.switches import SWITCHES
 from benchmarks.common.statistics import interval
-from benchmarks.common.tables import Table, short
+from benchmarks.common.tables import short
 
 
 def twins_table(record: Record, setting: Setting) -> Table:
@@ -36,21 +38,21 @@ def twins_table(record: Record, setting: Setting) -> Table:
             found = ratio(record, one, other)
             if found.median < 1:
                 one, other, found = other, one, ratio(record, other, one)
-            so = found.doubt or other.twin
-            lines.append([one.tier, one.name, one.twin, other.twin, str(found), so])
+            shown = found.doubt or other.twin
+            lines.append([one.tier, one.name, one.twin, other.twin, str(found), shown])
     lines.sort(key=lambda line: line[:2])
     return Table(f"Twins against each other: {setting.name}", columns, lines, left=4)
 
 
 def null_table(record: Record, setting: Setting) -> Table:
     """Cells that were measured as if they were two."""
-    columns = ("twin", "way to train", "itself, times as long", "so")
+    columns = ("twin", "way to train", "itself, times as long", "verdict")
     lines = []
     for one, other in pairs(measured(record)):
         if one.setting == setting and other.copy:
             found = ratio(record, one, other)
-            so = found.doubt or "a difference where there is none"
-            lines.append([one.twin, one.name, str(found), so])
+            shown = found.doubt or "a difference where there is none"
+            lines.append([title(one.twin), one.name, str(found), shown])
     return Table(f"A cell against itself: {setting.name}", columns, lines)
 
 
@@ -60,7 +62,7 @@ def break_even_table(record: Record, setting: Setting) -> Table:
     Many starts at once are held against as many trainings one after the other, whose first call
     is paid for once: the least that they can take.
     """
-    columns = ("twin", "instead of", "train by", "pays after epochs", "if nothing is kept")
+    columns = ("twin", "instead of", "train by", "pays after epochs", "from a cold cache")
     lines = []
     own = [c for c in measured(record) if c.setting == setting and not c.copy]
     for one, other in itertools.permutations(own, 2):
@@ -103,7 +105,7 @@ def networks_table(record: Record) -> Table:
     ways = list(dict.fromkeys(cell.name for cell in cells if cell.way != "fit"))
     columns = ["network", "twin", "fit, µs per step"]
     for way in ways:
-        columns += [f"{way}, µs per step and start", "times faster than its fit"]
+        columns += [f"{way}, µs per step and start", "times faster than own fit"]
     lines = []
     for one, name in zip(plain, names, strict=True):
         line = [name, one.twin, str(cost(record, one))]
@@ -146,7 +148,7 @@ def drift_table(record: Record) -> Table:
         "way to train",
         "steps in all",
         "last third of the epochs over the first",
-        "so",
+        "verdict",
     )
     lines = []
     for cell in measured(record):
@@ -167,7 +169,7 @@ def _last_over_first(line: Line) -> float:
 
 def ledger_table(record: Record) -> Table:
     """What it costs to flip a default."""
-    columns = ("twin", "flipped", "costs times as much", "so")
+    columns = ("twin", "flipped", "costs times as much", "verdict")
     lines, cells = [], measured(record)
     for cell in cells:
         switch = SWITCHES.get(cell.switch)
@@ -178,6 +180,6 @@ def ledger_table(record: Record) -> Table:
             found = ratio(record, cell, plain)
             what = switch.what if switch else f"{cell.threads} threads instead of 1"
             where = "" if cell.way == "fit" else f"{cell.name.split(',')[0]}: "
-            so = found.doubt or ("it costs" if found.median > 1 else "it gains")
-            lines.append([cell.twin, where + what, str(found), so])
+            shown = found.doubt or ("it costs" if found.median > 1 else "it gains")
+            lines.append([cell.twin, where + what, str(found), shown])
     return Table("What a default costs or gains when it is flipped", columns, lines)

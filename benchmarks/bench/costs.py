@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from attention_twins.twins import SCALAR_LIMIT
 from benchmarks.bench.cells import MANY_EPOCHS, Cell, Setting
 from benchmarks.bench.records import Record, grid_of
 from benchmarks.common.statistics import Interval, interval, paired
@@ -111,7 +112,7 @@ def floor_of(cell: Cell) -> Cell | None:
     """The scalar loop on the same, if it knows the network."""
     if cell.model not in TUTORIAL_MODELS:
         return None
-    own = {"twin": "scalar loop", "way": "floor", "switch": "", "starts": 1, "copy": 0}
+    own = {"twin": SCALAR_LIMIT.name, "way": "floor", "switch": "", "starts": 1, "copy": 0}
     return replace(cell, **own, device="cpu", threads=1)
 
 

@@ -1,11 +1,15 @@
 """What the documents say of time, from the records of `twins bench`."""
 
+from pathlib import Path
+
+from attention_twins.tables import Table
 from benchmarks.bench.audit import agreement
 from benchmarks.bench.costs import ratios
-from benchmarks.bench.records import Record
+from benchmarks.bench.records import Record, read
 from benchmarks.bench.scaling import law_tables
-from benchmarks.bench.tables import notes, tables
-from benchmarks.common.tables import Table, as_markdown
+from benchmarks.bench.tables import bench_notes, bench_tables
+from benchmarks.bench.views import save
+from benchmarks.common.tables import as_markdown, titled
 
 BENCH = "results/bench/cpu"
 BEFORE = "results/bench/cpu-before"
@@ -16,8 +20,29 @@ FULL = "results/bench/full"
 NEAR = 1.05
 """Two ratios are near when neither is larger than the other by this factor."""
 
-SHORT = ("tier", "twin", "way to train", "µs per step and start", "times faster than its fit")
+SHORT = ("tier", "twin", "way to train", "µs per step and start", "times faster than own fit")
 """Columns of the table in the README."""
+
+
+def redraw_bench(root: Path) -> None:
+    """Make tables and figures of every record anew."""
+    for folder in (BENCH, BEFORE, NETWORKS, LEDGER, FULL):
+        save(read(root / folder))
+
+
+def bench_blocks(root: Path) -> dict[str, dict[str, str]]:
+    """Document → name of a block → what stands in it."""
+    bench = read(root / BENCH)
+    return {
+        "README.md": {"speed": short_speed_block(bench)},
+        "docs/speed.md": {
+            "speed": speed_block(bench),
+            "again": again_block(bench, read(root / BEFORE)),
+            "networks": networks_block(read(root / NETWORKS)),
+            "ledger": ledger_block(read(root / LEDGER)),
+            "scaling": scaling_block(read(root / FULL)),
+        },
+    }
 
 
 def speed_block(record: Record) -> str:
@@ -27,10 +52,10 @@ def speed_block(record: Record) -> str:
         "Break-even": f"![Seconds in all against epochs](../{BENCH}/break_even.png)",
     }
     parts = []
-    for table in tables(record):
+    for table in bench_tables(record):
         parts += [figure for title, figure in figures.items() if table.title.startswith(title)]
         parts.append(titled(table))
-    return "\n\n".join([*parts, *notes(record), f"Record: [{BENCH}](../{BENCH})."])
+    return "\n\n".join([*parts, *bench_notes(record), f"Record: [{BENCH}](../{BENCH})."])
 
 
 def short_speed_block(record: Record) -> str:
@@ -46,7 +71,7 @@ def short_speed_block(record: Record) -> str:
             as_markdown(Table("", columns, lines, left=3)),
             "A cell measured twice, as if it were two:",
             as_markdown(null),
-            " ".join(notes(record)),
+            " ".join(bench_notes(record)),
             f"Record: [{BENCH}]({BENCH}).",
         ]
     )
@@ -77,7 +102,12 @@ def ledger_block(record: Record) -> str:
         "of its processes wait in every step, and others do not."
     )
     return "\n\n".join(
-        [*map(titled, found), chance, *notes(record)[-2:], f"Record: [{LEDGER}](../{LEDGER})."]
+        [
+            *map(titled, found),
+            chance,
+            *bench_notes(record)[-2:],
+            f"Record: [{LEDGER}](../{LEDGER}).",
+        ]
     )
 
 
@@ -88,7 +118,7 @@ def networks_block(record: Record) -> str:
         [
             f"![Cost of a training step, network by network](../{NETWORKS}/steps.png)",
             *map(titled, found),
-            *notes(record)[-2:],
+            *bench_notes(record)[-2:],
             f"Every table: [{NETWORKS}/tables.md](../{NETWORKS}/tables.md).",
         ]
     )
@@ -102,7 +132,7 @@ def scaling_block(record: Record) -> str:
         [
             f"![Cost of a step against size](../{FULL}/scaling.png)",
             *map(titled, found),
-            *notes(record)[-2:],
+            *bench_notes(record)[-2:],
             f"Every size: [{FULL}/tables.md](../{FULL}/tables.md).",
         ]
     )
@@ -110,9 +140,4 @@ def scaling_block(record: Record) -> str:
 
 def chosen(record: Record, *titles: str) -> list[Table]:
     """The tables whose titles begin so."""
-    return [table for table in tables(record) if table.title.startswith(titles)]
-
-
-def titled(table: Table) -> str:
-    """A table under its title."""
-    return f"**{table.title}**\n\n{as_markdown(table)}"
+    return [table for table in bench_tables(record) if table.title.startswith(titles)]

@@ -10,10 +10,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from attention_twins.errors import InputError
 from attention_twins.processes import Workers
+from attention_twins.progress import progress_bar
 from benchmarks.bench import costs, validity
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.machine import Watch, host
@@ -71,15 +71,8 @@ class Measurement:
 
     def _blocks(self, caches: Path) -> None:
         """Every cell once a block, in random order within the block."""
-        columns = (
-            TextColumn("{task.description:60}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.errors) as progress:
-            bar = progress.add_task("", total=self.grid.blocks * len(self.grid.cells))
+        with progress_bar(self.errors, width=60) as progress:
+            bar = progress.add_task("", total=self.grid.blocks * len(self.grid.cells), note="")
             for block in range(self.grid.most_blocks):
                 if block >= self.grid.blocks:
                     if all(self._settled(cell) for cell in self.grid.cells):

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from attention_twins.figures import panels
+from attention_twins.twins import SCALAR_LIMIT, twin_of
 from benchmarks.bench.cells import Cell, told_apart
 from benchmarks.bench.costs import (
     by_block,
@@ -18,19 +20,11 @@ from benchmarks.bench.costs import (
 )
 from benchmarks.bench.records import Record
 from benchmarks.bench.scaling import AXES, crossings, described, families, label, on_axis
-from benchmarks.bench.switches import TIERS
-from benchmarks.run.figures import save_figure
+from benchmarks.bench.switches import TIERS, WAYS
+from benchmarks.common.figures import DASHES, save_figure, shades
 
-COLOURS = {
-    "Keras/tensorflow": "#c1272d",
-    "Keras/jax": "#0a6ebd",
-    "Keras/torch": "#3a7d44",
-    "PyTorch": "#d9822b",
-    "scalar loop": "0.4",
-}
-
-STYLES = {"fit": "-", "fit_compiled": "--", "fit_many": ":", "floor": "-."}
-
+WAY_DASHES = dict(zip(WAYS, DASHES, strict=False))
+"""Way to train → line style."""
 
 ALTS = {
     "steps": "Cost of a training step by each twin and way to train, on a logarithmic axis.",
@@ -42,11 +36,11 @@ ALTS = {
 
 def save_figures(record: Record) -> None:
     """Draw what the record has cells for."""
-    for name, figure in figures(record).items():
+    for name, figure in bench_figures(record).items():
         save_figure(figure, record.folder / name)
 
 
-def figures(record: Record) -> dict[str, Figure]:
+def bench_figures(record: Record) -> dict[str, Figure]:
     """A key of ALTS → what the record has cells for."""
     drawn = {
         "steps": steps_figure(record),
@@ -72,41 +66,38 @@ def steps_figure(record: Record) -> Figure | None:
     owners = networks(record, "ABCD")
     if not owners:
         return None
-    wide = min(len(owners), 2)
-    rows = -(-len(owners) // wide)
+    alone = len(owners) == 1
     height = 1.4 + 0.24 * max(map(len, owners))
-    figure = Figure(figsize=(3.5 + 4.5 * wide, height * rows), layout="constrained")
-    panels = [*figure.subplots(rows, wide, sharex=True, squeeze=False).flat]
+    figure, axes_of = panels(len(owners), 8 if alone else 6.25, height, across=2, sharex=True)
     common, names = told_apart([cells[0].setting for cells in owners])
-    for axes, cells, name in zip(panels, owners, names, strict=False):
+    for axes, cells, name in zip(axes_of, owners, names, strict=True):
         _draw_steps(axes, record, cells)
         axes.set_title(name or common, fontsize=8)
-    for axes in panels[len(owners) :]:
-        axes.set_axis_off()
     tiers = sorted({cell.tier for cells in owners for cell in cells})
     heads = [" · ".join(f"{key}: {TIERS[key]}" for key in tiers), common]
-    figure.suptitle("\n".join(heads[: len(heads) - (wide == 1)]), fontsize=8)
+    figure.suptitle("\n".join(heads[: len(heads) - alone]), fontsize=8)
     figure.supxlabel("µs per training step and start (each dot a process)", fontsize="medium")
     return figure
 
 
 def _draw_steps(axes: Axes, record: Record, cells: list[Cell]) -> None:
-    """One network: a line for each cell; the floor as a line."""
+    """One network: a line for each cell; the scalar limit as a line."""
     cells = sorted(cells, key=lambda cell: (cell.tier, cost(record, cell).median))
     for row, cell in enumerate(cells):
         values = list(by_block(record, cell).values())
-        axes.plot(values, [row] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[cell.twin])
+        twin = twin_of(cell.twin)
+        dots, rows = twin.marker, [row] * len(values)
+        axes.plot(values, rows, ls="", marker=dots, ms=4, alpha=0.6, color=twin.colour)
         found = cost(record, cell)
         if found.known:
-            axes.plot([found.low, found.high], [row, row], lw=2, color=COLOURS[cell.twin])
+            axes.plot([found.low, found.high], [row, row], lw=2, color=twin.colour)
     for row in range(1, len(cells)):
         if cells[row].tier != cells[row - 1].tier:
             axes.axhline(row - 0.5, color="0.8", lw=0.8)
     floor = floor_of(cells[0])
     if floor in measured(record):
-        axes.axvline(
-            cost(record, floor).median, color="0.4", ls=":", label="floor: one scalar loop"
-        )
+        limit = cost(record, floor).median
+        axes.axvline(limit, label=SCALAR_LIMIT.title, **SCALAR_LIMIT.style)
         axes.legend(frameon=False, fontsize="small", loc="lower right")
     labels = [f"{cell.tier}   {cell.twin}  {cell.name}" for cell in cells]
     axes.set_yticks(range(len(cells)), labels, fontsize="small")
@@ -121,24 +112,23 @@ def break_even_figure(record: Record) -> Figure | None:
     if not owners:
         return None
     twins = list(dict.fromkeys(cell.twin for own in owners for cell in own))
-    wide = len(twins) * min(len(owners), max(1, 4 // len(twins)))
-    rows = -(-len(owners) * len(twins) // wide)
-    figure = Figure(figsize=(2.6 * max(2, wide), 0.4 + 3.2 * rows), layout="constrained")
+    across = len(twins) * min(len(owners), max(1, 4 // len(twins)))
+    count = len(owners) * len(twins)
+    figure, axes_of = panels(count, 2.6, 3.2, across, sharex=True, sharey=True)
     epochs = [1, 2, 5, 10, 30, 100, 300, 1000]
-    panels = [*figure.subplots(rows, wide, sharex=True, sharey=True, squeeze=False).flat]
-    for axes, (own, twin) in zip(panels, itertools.product(owners, twins), strict=False):
-        for i, cell in enumerate(cell for cell in own if cell.twin == twin):
+    for axes, (own, twin) in zip(axes_of, itertools.product(owners, twins), strict=True):
+        cells = [cell for cell in own if cell.twin == twin]
+        colours = shades(twin_of(twin).colour, len(cells))
+        for cell, colour, dash in zip(cells, colours, itertools.cycle(DASHES)):
             lines = usual(record, cell)
             seconds = [statistics.median(in_all(line, n) for line in lines) for n in epochs]
-            axes.plot(epochs, seconds, label=cell.name, color=f"C{i}", lw=1.5)
+            axes.plot(epochs, seconds, label=cell.name, color=colour, ls=dash, lw=1.5)
         axes.axvline(30, color="0.8", lw=0.8)
         axes.set(xscale="log", yscale="log")
         axes.set_title(f"{own[0].model}\n{twin}", fontsize="small")
         axes.grid(which="major", lw=0.3)
         if axes.lines[:-1]:
             axes.legend(frameon=False, fontsize=6.5)
-    for axes in panels[len(owners) * len(twins) :]:
-        axes.set_axis_off()
     figure.supxlabel("epochs", fontsize="medium")
     figure.supylabel("seconds in all", fontsize="medium")
     return figure
@@ -155,8 +145,9 @@ def scaling_figure(record: Record) -> Figure | None:
             curve = dict(sorted(on_axis(own, cells, axis).items()))
             costs = [cost(record, cell).median for cell in curve.values()]
             name = label(own, owners) if axis == AXES[0] else None
-            style = STYLES[own.way]
-            panel.plot([*curve], costs, f"o{style}", ms=3, color=COLOURS[own.twin], label=name)
+            twin = twin_of(own.twin)
+            (line,) = panel.plot([*curve], costs, ls=WAY_DASHES[own.way], label=name)
+            line.set(color=twin.colour, marker=twin.marker, markersize=3)
         for mark in marks:
             if mark.axis == axis:
                 panel.plot(mark.at.median, _height(record, mark.small, axis, mark.at.median), "kx")

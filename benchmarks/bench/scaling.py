@@ -9,11 +9,13 @@ from functools import cache
 import numpy as np
 from scipy.optimize import nnls
 
+from attention_twins.tables import Table
+from attention_twins.twins import title
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.costs import by_block, measured, ratio
 from benchmarks.bench.records import Record, grid_of
 from benchmarks.common.statistics import FEWEST, Interval, interval, widened
-from benchmarks.common.tables import Table, short
+from benchmarks.common.tables import short
 from shared.weights import weight_shapes
 
 AXES = ("units", "batch_size", "time_steps")
@@ -117,16 +119,23 @@ def law_table(record: Record) -> Table:
             abs((a + c * cell.time_steps + b * work(cell) / 1000) / np.median(values) - 1)
             for cell, values in zip(cells, costs, strict=True)
         ]
-        name = label(own, owners).removeprefix(f"{own.twin} ")
+        name = label(own, owners, named=False)
         sizes = f"{len(cells)} of {planned.count(own)}"
-        line = [own.twin, name, *map(str, terms), f"{max(errors):.0%}", sizes, str(terms[0].n)]
+        line = [
+            title(own.twin),
+            name,
+            *map(str, terms),
+            f"{max(errors):.0%}",
+            sizes,
+            str(terms[0].n),
+        ]
         lines.append(line)
     return Table("Law: step = overhead + time steps + work", columns, lines)
 
 
-def label(own: Cell, owners: Iterable[Cell]) -> str:
-    """What tells a family from the others, in words."""
-    parts = [f"{own.twin} {own.name}"]
+def label(own: Cell, owners: Iterable[Cell], named: bool = True) -> str:
+    """What tells a family from the others, in words; the twin first, if it is to be named."""
+    parts = [f"{title(own.twin)} {own.name}" if named else own.name]
     for field in ("model", "device", "threads", "dtype"):
         if len({getattr(other, field) for other in owners}) > 1:
             parts.append(f"{getattr(own, field)}" + " threads" * (field == "threads"))

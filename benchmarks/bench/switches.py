@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from attention_twins.twins import TWINS
+
 WAYS = {"fit": "A", "fit_compiled": "C", "fit_many": "D", "floor": "E"}
 """Way to train → its tier, unless a switch moves it."""
 
@@ -10,7 +12,7 @@ TIERS = {
     "B": "one documented switch",
     "C": "whole epochs compiled",
     "D": "many starts at once",
-    "E": "the floor: one scalar loop",
+    "E": "the scalar limit",
     "L": "one default flipped",
 }
 """Tier → what is in it. Ways of different tiers are never ranked together."""
@@ -37,7 +39,7 @@ class Switch:
     """Only on a GPU."""
 
 
-TF, JAX, TORCH, PYTORCH = "Keras/tensorflow", "Keras/jax", "Keras/torch", "PyTorch"
+PYTORCH, TF, JAX, TORCH = (twin.name for twin in TWINS)
 
 SWITCHES = {
     "steps_per_execution": Switch("B", (TF, JAX), what="compile(steps_per_execution=an epoch)"),

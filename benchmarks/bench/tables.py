@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from attention_twins.provenance import finite
+from attention_twins.tables import Table
+from attention_twins.twins import title
 from benchmarks.bench.cells import LONGEST, Setting
 from benchmarks.bench.comparisons import (
     break_even_table,
@@ -35,7 +37,7 @@ from benchmarks.bench.costs import (
 )
 from benchmarks.bench.records import Record, grid_of
 from benchmarks.bench.switches import TIERS
-from benchmarks.common.tables import Table, short
+from benchmarks.common.tables import short
 
 TUTORIAL = {
     "model": "rnn_with_attention",
@@ -49,7 +51,7 @@ TUTORIAL = {
 }
 
 
-def tables(record: Record) -> list[Table]:
+def bench_tables(record: Record) -> list[Table]:
     """All that a record has to say, in the order of reading."""
     found = []
     for setting in settings(record):
@@ -89,52 +91,38 @@ def trimmed(table: Table) -> Table:
 
 
 def _costs(record: Record, setting: Setting) -> Table:
-    columns = (
-        "tier",
-        "twin",
-        "way to train",
-        "µs per step and start",
-        "samples per s",
-        "times faster than its fit",
-        "times the floor",
-        "first call s",
-        "nothing kept",
-        "ms between starts",
-        "30 epochs s",
-        "nothing kept, 30 epochs s",
-        "s to the loss",
-        "n",
-    )
-    cells, lines = measured(record), []
+    cells, rows = measured(record), []
     own = [cell for cell in cells if cell.setting == setting and not cell.copy]
     own = [cell for cell in own if cell.tier != "L"]
     for cell in sorted(own, key=lambda c: (c.tier, cost(record, c).median)):
-        found = cost(record, cell)
-        plain, floor = base(cell), floor_of(cell)
+        microseconds = cost(record, cell)
+        plain, limit = base(cell), floor_of(cell)
         warm, first = usual(record, cell), cold(record, cell)
         tutorial = vars(cell) | TUTORIAL == vars(cell)
         to_loss = record.plan["target"]["epochs"] if cell.way != "fit_many" else None
-        faster = ratio(record, plain, cell) if plain in cells and plain != cell else None
-        times = ratio(record, cell, floor) if floor in cells and floor != cell else None
-        count = len(record.of(cell))
-        lines.append(
-            [
-                cell.tier,
-                cell.twin,
-                cell.name,
-                str(found),
-                short(cell.batch_size / found.median * 1e6),
-                str(faster) if faster else "",
-                str(times) if times else "",
-                _first_call(warm),
-                _first_call(first),
-                _between(warm),
-                _in_all(warm, TUTORIAL_EPOCHS) if tutorial else "",
-                _in_all(first, TUTORIAL_EPOCHS) if tutorial else "",
-                _in_all(warm, to_loss) if tutorial and to_loss else "",
-                str(found.n) if found.n == count else f"{found.n} of {count}",
-            ]
+        faster = ratio(record, plain, cell) if plain in cells and plain != cell else ""
+        times = ratio(record, cell, limit) if limit in cells and limit != cell else ""
+        n, count = microseconds.n, len(record.of(cell))
+        rows.append(
+            {
+                "tier": cell.tier,
+                "twin": title(cell.twin),
+                "way to train": cell.name,
+                "µs per step and start": str(microseconds),
+                "samples per s": short(cell.batch_size / microseconds.median * 1e6),
+                "times faster than own fit": str(faster),
+                "times the scalar limit": str(times),
+                "first call s": _first_call(warm),
+                "cold cache": _first_call(first),
+                "ms between starts": _between(warm),
+                "30 epochs s": _in_all(warm, TUTORIAL_EPOCHS) if tutorial else "",
+                "cold cache, 30 epochs s": _in_all(first, TUTORIAL_EPOCHS) if tutorial else "",
+                "s to the loss": _in_all(warm, to_loss) if tutorial and to_loss else "",
+                "n": str(n) if n == count else f"{n} of {count}",
+            }
         )
+    columns = tuple(rows[0]) if rows else ()
+    lines = [[*row.values()] for row in rows]
     return Table(f"Cost of a training step: {setting.name}", columns, lines, left=3)
 
 
@@ -170,7 +158,7 @@ def _memory(record: Record, setting: Setting) -> Table:
             device = [line["device_mib"] for line in lines_of(record, cell) if line["device_mib"]]
             lines.append(
                 [
-                    cell.twin,
+                    title(cell.twin),
                     cell.name,
                     *(f"{value:,.0f}" for value in (*medians, medians[1] - medians[0])),
                     f"{statistics.median(device):,.0f}" if device else "",
@@ -181,7 +169,7 @@ def _memory(record: Record, setting: Setting) -> Table:
 
 def _failures(record: Record) -> Table:
     columns = ("twin", "way to train", "setting", "failed")
-    lines = [[c.twin, c.name, c.setting.name, why] for c, why in failures(record).items()]
+    lines = [[title(c.twin), c.name, c.setting.name, why] for c, why in failures(record).items()]
     return Table("Not measured", columns, lines, left=4)
 
 
@@ -191,7 +179,7 @@ def _left_out(record: Record) -> Table:
     for line in record.samples:
         cell, reason = line["cell"], line["failed"] or line["machine"]["busy"] and "busy machine"
         if reason:
-            what = f"{cell.twin} {cell.name}" if line["failed"] else ""
+            what = f"{title(cell.twin)} {cell.name}" if line["failed"] else ""
             places.setdefault((reason, what), []).append(line["block"] + 1)
     count = len(record.samples)
     lines = [
@@ -218,12 +206,12 @@ def as_rows(record: Record) -> list[dict[str, Any]]:
     return [finite(row) for row in rows]
 
 
-def notes(record: Record) -> list[str]:
+def bench_notes(record: Record) -> list[str]:
     """What must be said under the tables."""
     target, machine = record.plan["target"], record.plan["machine"]
     found = [
         "Medians over processes; in brackets 95 % intervals, where n is large enough. Ratios are "
-        "taken within blocks. `nothing kept`: the one process that found nothing compiled by an "
+        "taken within blocks. `cold cache`: the one process that found nothing compiled by an "
         "earlier one.",
         "A cell of many starts: seconds are those of all of them; `ms between starts` is what "
         "lies between chunks of starts, and not in the cost of a step.",

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from attention_twins.compare import HEADROOM
 from attention_twins.errors import InputError
-from attention_twins.parity import difference, gate
+from attention_twins.parity import Key, difference
 from attention_twins.processes import Workers
+from attention_twins.tolerances import HEADROOM, tolerance
 from attention_twins.training import Dtype
 from attention_twins.weights import Weights
 from benchmarks.bench.cells import LONGEST, MANY_EPOCHS, Cell, Setting
@@ -124,7 +124,7 @@ def distance(cell: Cell, weights: Weights) -> dict[str, float]:
     judge = "Keras/tensorflow" if cell.twin == "PyTorch" else "PyTorch"
     starts = (0, cell.starts - 1) if many and cell.dtype == "float64" else (0,)
     steps = cell.steps_in_epoch * epochs
-    limit, largest, own_error = gate("trajectory", cell.dtype, steps), 0.0, 0.0
+    limit, largest, own_error = tolerance("trajectory", cell.dtype, steps), 0.0, 0.0
     for place, start in zip((0, -1), starts, strict=False):
         desired, single, double = (
             reference(cell.setting, dtype, backend, start, epochs, many, judge)
@@ -132,7 +132,8 @@ def distance(cell: Cell, weights: Weights) -> dict[str, float]:
         )
         for name, array in desired.items():
             found = weights[name][place] if many else weights[name]
-            seen = difference(name, {name: found}, {name: array}, limit)
+            key = Key("weight", *name.split("/", 1))
+            seen = difference(key, {key: found}, {key: array}, limit)
             largest = max(largest, math.inf if seen.problem else seen.max_abs)
             own_error = max(own_error, float(np.abs(single[name] - double[name]).max()))
     own_error *= float(np.finfo(cell.dtype).eps / np.finfo(rounded).eps)

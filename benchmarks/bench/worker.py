@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 
 from attention_twins.processes import ONE_KERNEL, Send, framework_environment
+from attention_twins.twins import PYTORCH, SCALAR_LIMIT, TENSORFLOW, twin_of
 from attention_twins.weights import Weights
 from benchmarks.bench.cells import MANY_EPOCHS, Cell
 from benchmarks.bench.steady import Rule, Stopwatch, steady_after
@@ -24,12 +25,12 @@ from shared.fibonacci import batch_order
 from shared.tasks import load_data
 from shared.weights import initial_weights
 
-MODULES: dict[str, tuple[str, str]] = {
-    "scalar loop": ("benchmarks.common.scalar_limit", "benchmarks.bench.in_numba"),
-    "PyTorch": ("torch_impl", "benchmarks.bench.in_torch"),
-    "Keras": ("keras_impl", "benchmarks.bench.in_keras"),
+SIDES = {
+    SCALAR_LIMIT.package: "benchmarks.bench.in_numba",
+    PYTORCH.package: "benchmarks.bench.in_torch",
+    TENSORFLOW.package: "benchmarks.bench.in_keras",
 }
-"""Twin → what trains it, and what knows its framework: switches, clock, proof of the path."""
+"""What trains a twin → what knows its framework: switches, clock, proof of the path."""
 
 
 def variables(cell: Cell, caches: Path) -> dict[str, str]:
@@ -56,7 +57,8 @@ def variables(cell: Cell, caches: Path) -> dict[str, str]:
 
 def measure(send: Send, receive: Callable[[], Any], cell: Cell) -> None:
     """Train as the cell says until its rule is met; says `measured` with what was seen."""
-    package, side = map(importlib.import_module, MODULES.get(cell.twin, MODULES["Keras"]))
+    name = twin_of(cell.twin).package
+    package, side = map(importlib.import_module, (name, SIDES[name]))
     send("ready", None)
     side.begin(cell)
     many, rule = cell.way == "fit_many", rule_of(cell)
@@ -142,7 +144,7 @@ def fitted(
     order: np.ndarray | None,
 ) -> None:
     """Train the cell's network from a start by a twin's `fit`; says `fitted` with the weights."""
-    package = importlib.import_module(MODULES.get(twin, MODULES["Keras"])[0])
+    package = importlib.import_module(twin_of(twin).package)
     model = package.create_model(cell.model_config)
     package.set_weights(model, start)
     data = load_data(cell.data_config)

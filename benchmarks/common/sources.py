@@ -3,9 +3,14 @@
 import ast
 from pathlib import Path
 
-from benchmarks.common.tables import Table, as_markdown
+from attention_twins.tables import Table
+from attention_twins.twins import PYTORCH, TENSORFLOW, TORCH, TWINS
+from benchmarks.common.tables import as_markdown
 
 ROOT = Path(__file__).parents[2]
+
+FRAMEWORKS = {TENSORFLOW.package: "Keras 3", PYTORCH.package: PYTORCH.framework}
+"""Package → the framework that it is written in."""
 
 WAYS = {
     "fit": ["training"],
@@ -15,24 +20,27 @@ WAYS = {
 """Way to train → the files that it takes, beside those of the network."""
 
 
-def lines_block() -> str:
+def source_blocks(root: Path) -> dict[str, dict[str, str]]:
+    """Document → name of a block → what stands in it."""
+    return {
+        "README.md": {"layer": layer_block(root)},
+        "docs/speed.md": {"lines": lines_block(root)},
+    }
+
+
+def lines_block(root: Path) -> str:
     """How much code each way takes."""
     lines = []
-    for twin, package in (
-        ("Keras/tensorflow", "keras_impl"),
-        ("Keras/jax", "keras_impl"),
-        ("Keras/torch", "keras_impl"),
-        ("PyTorch", "torch_impl"),
-    ):
+    for twin in sorted(TWINS, key=lambda twin: twin.package):
         cells = []
         for files in WAYS.values():
-            paths = [ROOT / package / f"{file}.py" for file in files]
-            if "loop" in files and package == "keras_impl":
-                paths.append(ROOT / package / "backends" / f"{twin.split('/')[1]}.py")
-            if "loop" in files and twin in ("Keras/torch", "PyTorch"):
-                paths.append(ROOT / package / "inductor.py")
+            paths = [root / twin.package / f"{file}.py" for file in files]
+            if "loop" in files and twin is not PYTORCH:
+                paths.append(root / twin.package / "backends" / f"{twin.backend}.py")
+            if "loop" in files and twin in (TORCH, PYTORCH):
+                paths.append(root / PYTORCH.package / "inductor.py")
             cells.append(str(sum(map(code_lines, paths))))
-        lines.append([twin, *cells])
+        lines.append([twin.name, *cells])
     return as_markdown(Table("", ("twin", *WAYS), lines, left=1))
 
 
@@ -47,11 +55,11 @@ def code_lines(path: Path) -> int:
     return sum(not line.strip().startswith("#") for line in code)
 
 
-def layer_block() -> str:
+def layer_block(root: Path) -> str:
     """The method that computes attention, from both sources, side by side."""
     cells = []
-    for package, framework in (("keras_impl", "Keras 3"), ("torch_impl", "PyTorch")):
-        source = (ROOT / package / "attention.py").read_text()
+    for package, framework in FRAMEWORKS.items():
+        source = (root / package / "attention.py").read_text()
         (method,) = (
             node
             for node in ast.walk(ast.parse(source))

@@ -1,22 +1,11 @@
-"""Tables as people see them: in the terminal, and in Markdown."""
+"""Tables in Markdown, and the numbers in them."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-import rich.box
 from rich.console import Console
-from rich.table import Table as RichTable
 
-
-@dataclass(frozen=True)
-class Table:
-    """What stands above a table, its head, its lines."""
-
-    title: str
-    columns: tuple[str, ...]
-    lines: list[list[str]]
-    left: int = 2
-    """Columns that are text."""
+from attention_twins.tables import Table, print_table
 
 
 def wide_console() -> Console:
@@ -24,25 +13,35 @@ def wide_console() -> Console:
     return Console(width=max(210, Console().width))
 
 
-def print_table(console: Console, table: Table) -> None:
-    """Print one table."""
-    console.print(f"\n{table.title}", markup=False)
-    rich_table = RichTable(box=rich.box.SIMPLE, show_edge=False, pad_edge=False)
-    for i, column in enumerate(table.columns):
-        rich_table.add_column(column, justify="left" if i < table.left else "right")
-    for line in table.lines:
-        rich_table.add_row(*(text.replace("[", r"\[") for text in line))
-    console.print(rich_table)
-
-
 def as_markdown(table: Table) -> str:
     """A table as GitHub's Markdown, on lines of its own."""
     rule = ["---" if i < table.left else "---:" for i in range(len(table.columns))]
-    titles = [column.replace("/\n", "/").replace("\n", " ") for column in table.columns]
     return "\n".join(
         "| " + " | ".join(text.replace("|", r"\|") for text in line) + " |"
-        for line in (titles, rule, *table.lines)
+        for line in (table.heads, rule, *table.lines)
     )
+
+
+def print_record(tables: Iterable[Table], notes: Iterable[str], faults: Iterable[str]) -> None:
+    """Print every table of a record, what must be said under them, what is wrong with it."""
+    console = wide_console()
+    for table in tables:
+        print_table(console, table)
+    for note in notes:
+        console.print(note, markup=False, highlight=False)
+    for fault in faults:
+        console.print(fault, style="yellow", markup=False)
+
+
+def titled(table: Table) -> str:
+    """A table as Markdown under its title in bold."""
+    return f"**{table.title}**\n\n{as_markdown(table)}"
+
+
+def as_document(tables: Iterable[Table], notes: Iterable[str]) -> str:
+    """A Markdown file of every table of a record and its notes."""
+    parts = [f"### {table.title}\n\n{as_markdown(table)}\n" for table in tables]
+    return "\n".join(parts) + "".join(f"\n{note}\n" for note in notes)
 
 
 def short(value: float) -> str:

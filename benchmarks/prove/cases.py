@@ -1,30 +1,35 @@
-"""What is climbed with: our networks, from random starts, on random rows and on the tutorial's."""
+"""What is proven: our networks, from random weights, on random rows and on the tutorial's."""
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from attention_twins.parity import Trace
-from attention_twins.training import Dtype
+from attention_twins.parity import Trace, weight_trace
+from attention_twins.stages import LOSSES, ROWS, ending
+from attention_twins.training import Dtype, FitResult, Loss
 from attention_twins.weights import Weights
-from shared.config import DECODERS, MODELS, VARIANTS, DataConfig, ModelConfig, TrainConfig
+from benchmarks.prove.wrong_ports import applied
+from shared.config import (
+    DECODERS,
+    MODELS,
+    TUTORIAL_MODELS,
+    VARIANTS,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+)
 from shared.fibonacci import Data, batch_order
-from shared.many import ManyResult
 from shared.tasks import load_data
 from shared.weights import random_weights
-
-LANDMARKS = (1, 10, 100, 1000)
-"""Steps of the trajectory that have a row of their own; the last one has one, too."""
-
-ROWS, BATCH = 28, 7
-"""Rows of the small rungs, and rows in a batch of them."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is climbed with: one of our networks, in a floating-point type, from a random start."""
+    """One of our networks, in a floating-point type, from random weights; a Subject."""
 
     model: str
     dtype: Dtype
@@ -32,19 +37,19 @@ class Case:
     """Steps of the trajectory."""
     seed: int
     mutant: str = ""
-    """A name in MUTANTS: climb as this wrong port."""
+    """A name in WRONG_PORTS: run as this wrong port."""
     faster: bool = False
     """Train by fit_compiled and fit_many as well."""
     variant: str = "tutorial"
     """A name in VARIANTS."""
 
-    loss = "mse"
-    batch_size = 1
+    loss: ClassVar[Loss] = "mse"
+    batch_size: ClassVar[int] = 1
     """Rows in a step of the trajectory."""
 
     @property
     def name(self) -> str:
-        """TITLE-DTYPE, and the mutant if there is one."""
+        """TITLE-DTYPE, and the wrong port if it is one."""
         name = f"{self.title}-{self.dtype}"
         return f"{name}-{self.mutant}" if self.mutant else name
 
@@ -55,7 +60,7 @@ class Case:
 
     @property
     def correct(self) -> "Case":
-        """The same without a mutant."""
+        """The same as the correct port."""
         return replace(self, mutant="")
 
     @property
@@ -71,23 +76,32 @@ class Case:
             **VARIANTS[self.variant],
         )
 
-    def start(self, config: ModelConfig) -> Weights:
+    @property
+    def is_derived(self) -> bool:
+        """Its tolerances follow from its own float32 errors, too: it is not the tutorial's."""
+        return self.variant != "tutorial" or self.model not in TUTORIAL_MODELS
+
+    def in_place(self) -> contextlib.AbstractContextManager[object]:
+        """While it lasts, PyTorch's twin is the wrong port, if it is one."""
+        return applied(self.mutant)
+
+    def initial_weights(self, config: ModelConfig) -> Weights:
         """Random weights without a zero: the same numbers in either type."""
         weights = random_weights(replace(config, dtype="float32"), self.seed)
         return {name: array.astype(self.dtype) for name, array in weights.items()}
 
-    def fresh(self, package: Any) -> Any:
+    def native_model(self, framework: Any) -> Any:
         """The small network with the weights that the framework gives it."""
-        return package.create_model(self.small, "native", self.seed)
+        return framework.create_model(self.small, "native", self.seed)
 
-    def empty(self, package: Any) -> Any:
+    def blank_model(self, framework: Any) -> Any:
         """A small network to load weights into."""
-        return package.create_model(self.small)
+        return framework.create_model(self.small)
 
-    def short(self, package: Any) -> Any:
-        """The small network with its start."""
-        model = self.empty(package)
-        package.set_weights(model, self.start(self.small))
+    def small_model(self, framework: Any) -> Any:
+        """The small network with its initial weights."""
+        model = self.blank_model(framework)
+        framework.set_weights(model, self.initial_weights(self.small))
         return model
 
     @property
@@ -105,23 +119,46 @@ class Case:
         """Numbers to predict on the trajectory: of a decoder some, of others the next one."""
         return 3 if self.model in DECODERS else 1
 
-    def long(self, package: Any) -> Any:
-        """That network with its start."""
-        model = package.create_model(self.large)
-        package.set_weights(model, self.start(self.large))
+    def trajectory_model(self, framework: Any) -> Any:
+        """That network with its initial weights."""
+        model = framework.create_model(self.large)
+        framework.set_weights(model, self.initial_weights(self.large))
         return model
 
-    def many(self, package: Any, config: TrainConfig) -> ManyResult:
-        """The trajectory by fit_many, as the second of three starts."""
-        data, order = self.sequence()
-        order = epochs(order)
+    def training(self, **settings: Any) -> TrainConfig:
+        """The training's settings."""
+        return TrainConfig(**settings)
 
-        def start(config: ModelConfig, seed: int) -> Weights:
-            return replace(self, seed=seed).start(config)
+    def further_stages(
+        self, framework: Any, train: Callable[..., FitResult], roundings: list[str]
+    ) -> Iterator[tuple[str, dict[str, Trace]]]:
+        """The trajectory by the faster ways, if they are asked for."""
+        if self.faster:
+            yield (
+                "compiled",
+                {
+                    rounding: ending(train(rounding, 0, self.steps, way="fit_compiled"))
+                    for rounding in roundings
+                },
+            )
+            yield (
+                "many",
+                {rounding: self.as_one_of_many(framework, rounding) for rounding in roundings},
+            )
+
+    def as_one_of_many(self, framework: Any, rounding: str) -> Trace:
+        """The end of the trajectory by fit_many, as the second of three seeds."""
+        data, order = self.sequence()
+        config = self.training(keras_backend=rounding)
+
+        def initial(config: ModelConfig, seed: int) -> Weights:
+            return replace(self, seed=seed).initial_weights(config)
 
         seeds = [self.seed + 1, self.seed, self.seed + 2]
         orders = np.stack([order[:, ::-1], order, order])
-        return package.fit_many(self.large, data, config, seeds, order=orders, start=start)
+        result = framework.fit_many(self.large, data, config, seeds, order=orders, start=initial)
+        weights = {name: array[1] for name, array in result.weights.items()}
+        return {LOSSES: np.array(result.loss[1], self.dtype), **weight_trace(weights)}
 
     def rows(self) -> tuple[Data, np.ndarray | None]:
         """Random rows, and a mask for them: some steps are masked, of one row all."""
@@ -138,11 +175,12 @@ class Case:
         data = load_data(DataConfig(horizon=self.horizon, dtype="float32"))
         data = as_data(data.train_x.astype(self.dtype), data.train_y.astype(self.dtype))
         rows = len(data.train_x)
-        return data, batch_order(rows, -(-self.steps // rows), self.seed).ravel()[: self.steps]
+        order = batch_order(rows, -(-self.steps // rows), self.seed).ravel()[: self.steps]
+        return data, epochs(order) if self.faster else order[np.newaxis]
 
-    def told(self, data: Data) -> Data:
-        """The rows as the network is trained on them."""
-        return data.followed() if self.model in DECODERS else data
+    def traced_x(self, rows: Any) -> np.ndarray:
+        """The inputs of rows as the network is trained on them."""
+        return (rows.followed() if self.model in DECODERS else rows).train_x
 
     def shared(self, trace: Trace) -> Trace:
         """A trace with the names that all workers use."""
@@ -162,18 +200,3 @@ def epochs(order: np.ndarray, most: int = 826) -> np.ndarray:
 def as_data(x: np.ndarray, y: np.ndarray) -> Data:
     """Training rows, and none to test."""
     return Data(x, y, x[:0], y[:0], MinMaxScaler())
-
-
-def snapshot_steps(steps: int) -> list[int]:
-    """Where on a trajectory to look: all of the first 100 steps, then every 5 %; the landmarks."""
-    found = {*range(1, 101), *LANDMARKS, steps, steps // 2}
-    step = 100.0
-    while step < steps:
-        found.add(int(step))
-        step *= 1.05
-    return sorted(step for step in found if 0 < step <= steps)
-
-
-def follows(keras_backend: str, dtype: str) -> str:
-    """The backend whose rounding PyTorch is to follow; in float32 there is no difference."""
-    return "tensorflow" if (keras_backend, dtype) == ("tensorflow", "float64") else "jax"

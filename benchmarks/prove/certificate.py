@@ -1,274 +1,184 @@
-"""The proof behind `twins check`: every twin climbs, everything is compared, a certificate."""
+"""The proof of our own networks: every twin runs every stage, everything is compared, a record."""
 
 import tempfile
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import numpy as np
-
-from attention_twins.compare import Verdict, from_float32, from_rounding, own_errors
-from attention_twins.coordinator import Ascent, Plan, title
-from attention_twins.errors import InputError
-from attention_twins.parity import FASTER_RUNGS
+from attention_twins.compare import Comparison, add_twin
+from attention_twins.coordinator import Coordinator, Plan
+from attention_twins.figures import save_growth
 from attention_twins.processes import no_interrupt
-from attention_twins.provenance import environment, write_json
-from attention_twins.stages import climb
+from attention_twins.report import close_record, open_record, results, show
+from attention_twins.stages import run
+from attention_twins.tolerances import (
+    Limits,
+    from_float32,
+    from_rounding,
+    larger,
+    once_stepped,
+    own_float32_errors,
+    rounds_like,
+)
 from attention_twins.traces import (
+    FASTER_STAGES,
     Place,
     Traces,
-    alone,
-    defined,
-    expected,
-    moved,
-    received,
-    rmsprop_on_paper,
-    scalar,
+    computed_alone,
+    in_both,
+    load_trace,
 )
-from attention_twins.traces import (
-    faster as quicker,
-)
-from benchmarks.prove.cases import Case, follows
-from benchmarks.prove.tables import save_growth, show
-from shared.config import TUTORIAL_MODELS, WITH_VARIANTS
-
-STEPPED = ("step", "trajectory", "hand-off", *FASTER_RUNGS)
-"""Rungs on which an optimizer has stepped."""
+from attention_twins.training import Dtype, KerasBackend
+from attention_twins.twins import SCALAR_LIMIT, title
+from benchmarks.prove.cases import Case
+from benchmarks.prove.definition import defined, moved, scalar
 
 
-def prove(
-    models: list[str],
-    variants: list[str],
-    dtypes: list[str],
-    backends: list[str],
-    steps: int,
-    seed: int,
-    faster: bool,
-    certificate: Path | None,
-    figure: Path | None,
-) -> int:
-    """Climb, compare, show and write; the exit code."""
-    cases = [
-        Case(model, dtype, steps, seed, faster=faster, variant=variant)  # type: ignore
-        for dtype in dtypes
-        for model in models
-        for variant in variants
-        if variant == "tutorial" or model in WITH_VARIANTS
-    ]
-    # Derived gates follow from both types, whichever is asked for.
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be proven, and where it goes."""
+
+    cases: list[Case]
+    keras_backends: list[KerasBackend]
+    json: Path | None = None
+    figure: Path | None = None
+
+
+def prove(request: Request) -> int:
+    """Run, compare, show and write; the exit code."""
+    cases = request.cases
+    dtypes = {case.dtype for case in cases}
+    # Derived tolerances follow from both types, whichever is asked for.
     aside = [
         replace(case, dtype=dtype, faster=False)
         for case in cases
-        for dtype in ("float32", "float64")
-        if is_derived(case) and dtype not in dtypes
+        for dtype in get_args(Dtype)
+        if case.is_derived and dtype not in dtypes
     ]
-    climbed = cases + aside
-    keras = {f"keras-{backend}": backend for backend in backends}
-    plans = {
-        name: Plan(backend, ["torch"], len(climbed), climb, (climbed, [backend]), faster)
-        for name, backend in keras.items()
-    }
-    plans["torch"] = Plan("jax", [*keras], len(climbed), climb, (climbed, backends), faster)
+    subjects = cases + aside
+    faster = any(case.faster for case in cases)
+    keras = {f"keras-{backend}": backend for backend in request.keras_backends}
+
+    def plan(package: str, backend: KerasBackend, partners: list[str], like: list) -> Plan:
+        return Plan(backend, partners, len(subjects), run, package, (subjects, like), faster)
+
+    plans = {name: plan("keras_impl", b, ["torch"], [b]) for name, b in keras.items()}
+    plans["torch"] = plan("torch_impl", "jax", [*keras], request.keras_backends)
     record = open_record("check", cases)
     with tempfile.TemporaryDirectory() as folder:
-        ascent = Ascent(plans, Path(folder))
+        coordinator = Coordinator(plans, Path(folder))
         try:
-            ascent.climb()
+            coordinator.run()
             record["status"] = "complete"
         except KeyboardInterrupt:
             record["status"] = "interrupted"
         with no_interrupt():  # a second Ctrl-C would lose what the first one left
-            verdict = judged(ascent, cases)
-            record["failures"] = ascent.named_failures()
-            complete = record["status"] == "complete" and not ascent.failures
-            record["ok"] = verdict.ok and complete
-            show(record, verdict)
-            close_record(record, certificate, **results(verdict))
-            if figure and verdict.curves:
-                save_growth(verdict.curves, figure)
+            comparison = compare_networks(coordinator, cases)
+            record["failures"] = coordinator.named_failures()
+            complete = record["status"] == "complete" and not coordinator.failures
+            record["ok"] = comparison.ok and complete
+            show(record, comparison)
+            close_record(record, request.json, **results(comparison))
+            if request.figure and comparison.curves:
+                save_growth(comparison.curves, request.figure)
     return 130 if record["status"] == "interrupted" else int(not record["ok"])
 
 
-def open_record(command: str, cases: list[Case]) -> dict[str, Any]:
-    """A certificate, as far as it is known before the start."""
-    return {
-        "command": command,
-        "status": "running",
-        "ok": False,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cases": [asdict(case) for case in cases],
-        "environment": environment(),
-    }
-
-
-def results(verdict: Verdict) -> dict[str, Any]:
-    """What a certificate keeps of a verdict."""
-    return {
-        "rows": verdict.rows,
-        "divergences": [pair | asdict(parted) for pair, parted in verdict.divergences],
-        "curves": verdict.curves,
-    }
-
-
-def close_record(record: dict[str, Any], path: Path | None, **results: Any) -> None:
-    """Complete a certificate, and write it if it is wanted.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    record["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
-    record |= results
-    if path:
-        try:
-            write_json(path, record)
-        except OSError as error:
-            raise InputError(f"json must be a file that can be written, got {error}") from error
-
-
-def judged(ascent: Ascent, cases: list[Any]) -> Verdict:
+def compare_networks(coordinator: Coordinator, cases: list[Case]) -> Comparison:
     """Compare all that is on disk: every twin with the definition, every Keras with PyTorch.
 
-    A gradient that is a sum which cancels has a gate derived from what a rounding does to it.
-    Variants of our networks, networks other than the tutorial's two, and other people's, have gates
-    derived from their own float32 errors as well, ours only once an optimizer has stepped: its
+    Gradients: a tolerance from what a rounding of every number does to them. After an optimizer
+    step, and for networks other than the tutorial's: 8 times the twins' own float32 errors. Its
     state is as large as the gradients are, and Adam makes much of the rounding of gradients as
-    small as its ε, and where all scores move alike, steps of rounding alone. Other people's models
-    have no definition.
+    small as its ε, and where all scores move alike, steps of rounding alone.
     """
-    verdict, folder = Verdict(), ascent.folder
-    backends = [plan.backend for name, plan in ascent.plans.items() if name != "torch"]
+    comparison, folder = Comparison(), coordinator.folder
     for case in cases:
-        ours = isinstance(case, Case)
-        tutorial = ours and not is_derived(case)
-        definition = defined(case) if ours else {}
-        rounding = from_rounding(moved(case), case.dtype) if ours else {}
+        definition = defined(case)
+        rounding_limits = from_rounding(moved(case), case.dtype)
         own = {
-            name: own_float32_errors(folder / name, case.title, plan.backend)
-            for name, plan in ascent.plans.items()
+            name: own_float32_errors(folder / name, case.title, plan.keras_backend)
+            for name, plan in coordinator.plans.items()
         }
         # By how much a training amplifies rounding is the network's matter, not a twin's: each
         # twin's error is one draw of it.
-        all_own = reduce(larger, own.values())
-        torch = folder / "torch" / case.name
-        for name, plan in ascent.plans.items():
-            here, trained = (
-                folder / name / case.name,
-                backends if name == "torch" else [plan.backend],
-            )
-            followed = min(follows(backend, case.dtype) for backend in trained)
-            actual = alone(here, followed)
-            pair = {"model": case.title, "dtype": case.dtype, "twin": title(name)}
-            if ours and case.dtype == "float64":
-                known, whole = only(actual, definition), definition
-                if name not in ascent.finished:
-                    known, whole = common(known, whole)
-                verdict.add(pair | {"against": "definition"}, known, whole, own[name], rounding)
+        trained = once_stepped(from_float32(reduce(larger, own.values()), case.dtype))
+        derived = trained if case.is_derived else {}
+        for name in coordinator.plans:
+            if case.dtype == "float64":
+                add_definition(
+                    comparison, coordinator, name, case, definition, own[name], rounding_limits
+                )
             if case.faster:
-                found, should = quicker(here, followed, case.steps)
-                places = [Place(rung, case.steps) for rung in FASTER_RUNGS]
-                if name not in ascent.finished:
-                    (found, should), places = common(found, should), []
-                least = stepped(from_float32(all_own, case.dtype)) if is_derived(case) else None
-                verdict.add(pair | {"against": "its fit"}, found, should, {}, least, places)
-            if name == "torch":
-                if case.faster and tutorial and name in ascent.finished:
-                    _add_floor(verdict, case, actual, followed)
-            else:
-                pair["against"] = "PyTorch"
-                worst, least = own[name], rounding
-                if not tutorial:
-                    both = larger(own[name], own["torch"])
-                    wide = stepped(from_float32(all_own, case.dtype)) if ours else None
-                    least = larger(rounding, wide or from_float32(both, case.dtype))
-                    worst = worst if ours else both
-                desired = rmsprop_on_paper(alone(torch, followed))
-                if not ours:
-                    actual, desired = comparable(actual, desired)
-                pairs = [
-                    (actual, desired, expected(case.steps, masked=ours)),
-                    (*received(here, torch, followed), arrivals(case.steps, "torch")),
-                    (*received(torch, here, followed), arrivals(case.steps, name)),
-                ]
-                for found, should, places in pairs:
-                    if not ascent.finished.issuperset((name, "torch")):
-                        (found, should), places = common(found, should), []
-                    verdict.add(pair, found, should, worst, least, places)
-    return verdict
+                add_faster(comparison, coordinator, name, case, derived)
+            if name != "torch":
+                least = larger(rounding_limits, derived)
+                add_twin(comparison, coordinator, name, case, own[name], least, masked=True)
+            elif case.faster and not case.is_derived and name in coordinator.finished:
+                add_scalar_limit(comparison, coordinator, case)
+    return comparison
 
 
-def _add_floor(verdict: Verdict, case: Case, torch: Traces, followed: str) -> None:
-    """Compare the floor's trajectory with PyTorch's; both follow the same backend's rounding."""
-    desired = {place: trace for place, trace in torch.items() if place.rung == "trajectory"}
-    pair = {"model": case.model, "dtype": case.dtype, "twin": "scalar loop", "against": "PyTorch"}
-    verdict.add(pair, scalar(case, followed), desired, {})
+def pair_of(case: Case, worker: str, against: str) -> dict[str, Any]:
+    """What every row says of a comparison."""
+    return {"model": case.title, "dtype": case.dtype, "twin": title(worker), "against": against}
 
 
-def arrivals(steps: int, partner: str) -> list[Place]:
-    """Where something from a partner is compared."""
-    return [Place("weights", 0, partner), Place("hand-off", steps, partner)]
+def rounding_of(coordinator: Coordinator, worker: str, case: Case) -> str:
+    """The rounding of those traces of a worker that are compared: of PyTorch's, one of many."""
+    plans = coordinator.plans
+    workers = [name for name in plans if name != "torch"] if worker == "torch" else [worker]
+    backends = [plans[name].keras_backend for name in workers]
+    return min(rounds_like(backend, case.dtype) for backend in backends)
 
 
-def common(actual: Traces, desired: Traces) -> tuple[Traces, Traces]:
-    """Of both sets of traces, what the other one has too: for workers that did not finish."""
-    places = actual.keys() & desired.keys()
-    return {p: actual[p] for p in places}, {p: desired[p] for p in desired if p in places}
-
-
-def comparable(actual: Traces, desired: Traces) -> tuple[Traces, Traces]:
-    """Two guests' traces, without what only one framework shows between the layers.
-
-    PyTorch hides the states between the layers of a deep module, and those of a cell.
-    """
-    place = Place("forward", 1)
-    if place in actual and place in desired:
-        names = [name for name in desired[place] if name in actual[place] or name == "output"]
-        actual = actual | {place: {n: actual[place][n] for n in names if n in actual[place]}}
-        desired = desired | {place: {name: desired[place][name] for name in names}}
-    return actual, desired
-
-
-def larger(one: dict[Any, float], other: dict[Any, float]) -> dict[Any, float]:
-    """The larger value of each key."""
-    return {key: max(one.get(key, 0), other.get(key, 0)) for key in one.keys() | other.keys()}
-
-
-def own_float32_errors(folder: Path, model: str, backend: str) -> dict[Any, float]:
-    """How far a twin's float32 run of a network is from its float64 run, if both were made."""
-    single, double = (
-        alone(folder / f"{model}-{dtype}", follows(backend, dtype))
-        for dtype in ("float32", "float64")
+def add_definition(
+    comparison: Comparison,
+    coordinator: Coordinator,
+    worker: str,
+    case: Case,
+    definition: Traces,
+    own: Limits,
+    least: Limits,
+) -> None:
+    """Compare a worker with the definition, in what the definition knows: not layers' inputs."""
+    traces = computed_alone(
+        coordinator.folder / worker / case.name, rounding_of(coordinator, worker, case)
     )
-    errors = own_errors(single, double)
-    largest: dict[str, float] = {}
-    for (place, name), error in sorted(errors.items(), key=lambda item: item[0][0].step):
-        if place.rung == "trajectory" and np.isfinite(error):
-            largest[name] = max(error, largest.get(name, 0.0))
-            # What is handed over in its middle ends as it does, and so do the faster ways.
-            for note in ("torch", "keras-tensorflow", "keras-jax", "keras-torch"):
-                errors[Place("hand-off", place.step, note), name] = largest[name]
-            for rung in FASTER_RUNGS:
-                errors[Place(rung, place.step), name] = largest[name]
-    return errors
-
-
-def is_derived(case: Any) -> bool:
-    """The gates of one of our networks follow from its own float32 errors, too."""
-    if not isinstance(case, Case):
-        return False
-    return case.variant != "tutorial" or case.model not in TUTORIAL_MODELS
-
-
-def stepped(limits: dict[Any, float]) -> dict[Any, float]:
-    """Those of places where an optimizer has stepped."""
-    return {key: limit for key, limit in limits.items() if key[0].rung in STEPPED}
-
-
-def only(actual: Traces, desired: Traces) -> Traces:
-    """Of what a twin traced, what the definition knows: not the inputs of its layers."""
-    return {
-        place: {name: array for name, array in trace.items() if name in desired[place]}
-        for place, trace in actual.items()
-        if place in desired
+    actual = {
+        place: {key: array for key, array in trace.items() if key in definition[place]}
+        for place, trace in traces.items()
+        if place in definition
     }
+    if worker not in coordinator.finished:
+        actual, definition = in_both(actual, definition)
+    comparison.add(pair_of(case, worker, "definition"), actual, definition, own, least)
+
+
+def add_faster(
+    comparison: Comparison, coordinator: Coordinator, worker: str, case: Case, least: Limits
+) -> None:
+    """Compare what a worker trained by the faster ways with what it trained by `fit`."""
+    folder = coordinator.folder / worker / case.name
+    rounding = rounding_of(coordinator, worker, case)
+    actual: Traces = {}
+    desired: Traces = {}
+    for stage in FASTER_STAGES:
+        path, place = folder / f"{stage}-{rounding}.safetensors", Place(stage, case.steps)
+        if path.exists():
+            actual[place] = load_trace(path)
+            desired[place] = load_trace(folder / f"fit-{rounding}.safetensors")
+    expected = [Place(stage, case.steps) for stage in FASTER_STAGES]
+    if worker not in coordinator.finished:
+        (actual, desired), expected = in_both(actual, desired), []
+    comparison.add(pair_of(case, worker, "its fit"), actual, desired, {}, least, expected)
+
+
+def add_scalar_limit(comparison: Comparison, coordinator: Coordinator, case: Case) -> None:
+    """Compare the scalar limit's trajectory with PyTorch's; both round like the same backend."""
+    rounding = rounding_of(coordinator, "torch", case)
+    traces = computed_alone(coordinator.folder / "torch" / case.name, rounding)
+    desired = {place: trace for place, trace in traces.items() if place.stage == "trajectory"}
+    pair = pair_of(case, "torch", "PyTorch") | {"model": case.model, "twin": SCALAR_LIMIT.name}
+    comparison.add(pair, scalar(case, rounding), desired, {})

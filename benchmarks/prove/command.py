@@ -104,22 +104,25 @@ class Prove:
             )
         # Only now: what they import takes seconds.
         if self.comparison.wrong_ports:
-            from benchmarks.prove.detection import hunt
+            from benchmarks.prove.detection import detect
 
-            return hunt(training.seed, output.json)
-        from benchmarks.prove.certificate import prove
+            return detect(training.seed, output.json)
+        from benchmarks.prove.cases import Case
+        from benchmarks.prove.certificate import Request, prove
 
-        dtype, backend = self.data.dtype, training.keras_backend
+        dtypes = ("float64", "float32") if self.data.dtype == "both" else (self.data.dtype,)
+        backend = training.keras_backend
+        steps = TUTORIAL_STEPS if training.full else training.steps or 1000
+        cases = [
+            Case(model, dtype, steps, training.seed, faster=training.faster, variant=variant)
+            for dtype in dtypes
+            for model in models
+            for variant in variants
+            if variant == "tutorial" or model in WITH_VARIANTS
+        ]
+        backends = list(get_args(KerasBackend)) if backend == "all" else [backend]
         return prove(
-            models,
-            variants,
-            ["float64", "float32"] if dtype == "both" else [dtype],
-            list(get_args(KerasBackend)) if backend == "all" else [backend],
-            TUTORIAL_STEPS if training.full else training.steps or 1000,
-            training.seed,
-            training.faster,
-            output.json,
-            output.figure,
+            Request(cases=cases, keras_backends=backends, json=output.json, figure=output.figure)
         )
 
     def _refuse_beside(self, chosen: str, others: set[str]) -> None:

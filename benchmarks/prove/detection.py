@@ -1,4 +1,4 @@
-"""`twins check --mutants`: which rung of the ladder sees which wrong port."""
+"""`twins prove --wrong-ports`: which stage sees which wrong port."""
 
 import tempfile
 from dataclasses import replace
@@ -6,153 +6,157 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import rich.box
 from rich.console import Console
-from rich.table import Table
 
-from attention_twins.compare import Verdict, from_float32, from_rounding
-from attention_twins.coordinator import Ascent, Plan
-from attention_twins.parity import RUNGS
-from attention_twins.stages import climb
-from attention_twins.traces import alone, expected, moved, received, rmsprop_on_paper
-from benchmarks.prove.cases import Case, follows
-from benchmarks.prove.certificate import (
-    arrivals,
-    close_record,
-    is_derived,
+from attention_twins.compare import Comparison
+from attention_twins.coordinator import Coordinator, Plan
+from attention_twins.report import close_record, open_record, screen
+from attention_twins.stages import run
+from attention_twins.tables import Table, print_table
+from attention_twins.tolerances import (
+    Limits,
+    from_float32,
+    from_rounding,
     larger,
-    open_record,
+    once_stepped,
     own_float32_errors,
-    stepped,
+    rounds_like,
 )
-from benchmarks.prove.tables import screen
-from benchmarks.prove.wrong_ports import MUTANTS
+from attention_twins.traces import (
+    STAGES,
+    computed_alone,
+    computed_from,
+    expected_alone,
+    expected_from,
+    rmsprop_on_paper,
+)
+from attention_twins.twins import PYTORCH, TENSORFLOW
+from benchmarks.prove.cases import Case
+from benchmarks.prove.definition import moved
+from benchmarks.prove.wrong_ports import WRONG_PORTS
 from shared.config import TUTORIAL_MODELS
 
 STEPS = 60
-"""Steps of a mutant's trajectory: none of them needs more."""
+"""Steps of a wrong port's trajectory: none of them needs more."""
 
-KERAS, TITLE = "keras-tensorflow", "Keras/tensorflow"
+KERAS = TENSORFLOW
 """What the wrong ports are compared with: the backend whose rounding needs a bridge, too."""
 
+Detection = dict[str, Any]
+"""Which stages see a port, as a record keeps it."""
 
-def hunt(seed: int, certificate: Path | None) -> int:
-    """Climb with the correct port and with every wrong one; show the kill matrix; the exit code.
 
-    0 if the correct port passes and every wrong one is seen by the rung that should see it first.
+def detect(seed: int, json: Path | None) -> int:
+    """Run the correct port and every wrong one; show the detection matrix; the exit code.
+
+    0 if the correct port passes and every wrong one is seen by the stage that should see it first.
     """
-    models = dict.fromkeys([*TUTORIAL_MODELS, *(mutant.model for mutant in MUTANTS.values())])
+    models = dict.fromkeys([*TUTORIAL_MODELS, *(port.model for port in WRONG_PORTS.values())])
     correct = [Case(model, "float64", STEPS, seed) for model in models]
-    # Of networks that the tutorial has not, gates follow from what float32 makes of them.
-    single = [replace(case, dtype="float32") for case in correct if is_derived(case)]
-    wrong = [Case(mutant.model, "float64", STEPS, seed, name) for name, mutant in MUTANTS.items()]
+    # Tolerances of networks other than the tutorial's follow from what float32 makes of them.
+    single = [replace(case, dtype="float32") for case in correct if case.is_derived]
+    wrong = [Case(port.model, "float64", STEPS, seed, name) for name, port in WRONG_PORTS.items()]
+
+    def plan(package: str, backend: Any, partners: list[str], cases: list[Case]) -> Plan:
+        return Plan(backend, partners, len(cases), run, package, (cases, ["tensorflow"]))
+
     plans = {
-        KERAS: Plan(
-            "tensorflow", [], len(correct + single), climb, (correct + single, ["tensorflow"])
-        ),
-        "torch": Plan(
-            "jax",
-            [KERAS],
-            len(correct + single + wrong),
-            climb,
-            (correct + single + wrong, ["tensorflow"]),
-        ),
+        KERAS.worker: plan(KERAS.package, "tensorflow", [], correct + single),
+        PYTORCH.worker: plan(PYTORCH.package, "jax", [KERAS.worker], correct + single + wrong),
     }
     record = open_record("check --mutants", correct)
     with tempfile.TemporaryDirectory() as folder:
-        ascent = Ascent(plans, Path(folder))
+        coordinator = Coordinator(plans, Path(folder))
         try:
-            ascent.climb()
+            coordinator.run()
         except KeyboardInterrupt:
             record["status"] = "interrupted"
-            close_record(record, certificate)
+            close_record(record, json)
             raise
-        record |= {"status": "complete", "failures": ascent.named_failures()}
-        kills = [kill(ascent.folder, case) for case in correct + wrong] * (not ascent.failures)
-    record["ok"] = bool(kills) and all(found["ok"] for found in kills)
+        record |= {"status": "complete", "failures": coordinator.named_failures()}
+        kills = []
+        if not coordinator.failures:
+            kills = [detection(coordinator.folder, case) for case in correct + wrong]
+    record["ok"] = bool(kills) and all(row["ok"] for row in kills)
     show(kills)
-    close_record(record, certificate, kills=kills)
+    close_record(record, json, kills=kills)
     return int(not record["ok"])
 
 
-def kill(folder: Path, case: Case) -> dict[str, Any]:
-    """Which rungs see a port, and where it parts from Keras first."""
-    ours, theirs = folder / "torch" / case.name, folder / KERAS / case.correct.name
-    followed, verdict = follows("tensorflow", case.dtype), Verdict()
+def detection(folder: Path, case: Case) -> Detection:
+    """Which stages see a port, and where it parts from Keras first."""
+    ours, theirs = folder / PYTORCH.worker / case.name, folder / KERAS.worker / case.correct.name
+    rounding, comparison = rounds_like(KERAS.backend, case.dtype), Comparison()
     pair = {
         "model": case.model,
         "dtype": case.dtype,
-        "twin": case.mutant or "PyTorch",
-        "against": TITLE,
+        "twin": case.mutant or PYTORCH.name,
+        "against": KERAS.name,
     }
-    actual = rmsprop_on_paper(alone(ours, followed))
+    actual = rmsprop_on_paper(computed_alone(ours, rounding))
     least = limits(folder, case.correct)
-    places = expected(STEPS, masked=True)
-    verdict.add(pair, actual, alone(theirs, followed), {}, least, places)
-    arrived = arrivals(STEPS, KERAS)
-    verdict.add(pair, *received(ours, theirs, followed), {}, least, arrived)
-    seen = {rung: any(r["rung"] == rung and not r["ok"] for r in verdict.rows) for rung in RUNGS}
-    first = next((rung for rung in RUNGS if seen[rung]), None)
-    places = [screen(pair, parted) for pair, parted in verdict.divergences[:1]]
-    effect = [row["max_abs"] for row in verdict.rows if row["rung"] == first and not row["ok"]]
+    places = expected_alone(STEPS, masked=True)
+    comparison.add(pair, actual, computed_alone(theirs, rounding), {}, least, places)
+    arrived = computed_from(ours, theirs, rounding)
+    comparison.add(pair, *arrived, {}, least, expected_from(STEPS, KERAS.worker))
+    failed = [row for row in comparison.rows if not row["ok"]]
+    seen = {stage: any(row["rung"] == stage for row in failed) for stage in STAGES}
+    first = next((stage for stage in STAGES if seen[stage]), None)
+    shown = [screen(pair, parted) for pair, parted in comparison.divergences[:1]]
+    effect = [row["max_abs"] for row in failed if row["rung"] == first]
+    expected = WRONG_PORTS[case.mutant].seen_first_by if case.mutant else None
     return {
         "mutant": case.mutant,
         "model": case.model,
         "rungs": seen,
         "killed_by": first,
         "effect": max(effect, default=0.0),
-        "ok": first == (MUTANTS[case.mutant].killed_by if case.mutant else None),
-        "first_divergence": places[0] if places else [],
+        "ok": first == expected,
+        "first_divergence": shown[0] if shown else [],
     }
 
 
 @cache
-def limits(folder: Path, case: Case) -> dict[Any, float]:
-    """What the gates of a network must allow a correct port."""
+def limits(folder: Path, case: Case) -> Limits:
+    """What the tolerances of a network must allow a correct port."""
     rounding = from_rounding(moved(case), case.dtype)
-    if not is_derived(case):
+    if not case.is_derived:
         return rounding
     ours, theirs = (
-        own_float32_errors(folder / name, case.title, "tensorflow") for name in ("torch", KERAS)
+        own_float32_errors(folder / twin.worker, case.title, KERAS.backend)
+        for twin in (PYTORCH, KERAS)
     )
-    return larger(rounding, stepped(from_float32(larger(ours, theirs), case.dtype)))
+    return larger(rounding, once_stepped(from_float32(larger(ours, theirs), case.dtype)))
 
 
-def show(kills: list[dict[str, Any]]) -> None:
-    """Print the kill matrix."""
+def show(kills: list[Detection]) -> None:
+    """Print the detection matrix."""
     console = Console()
     console = Console(width=max(120, console.width))
-    table = Table(box=rich.box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    columns, lines = matrix(kills)
-    for column in columns:
-        left = column == "port"
-        table.add_column(column, justify="left" if left else "center", no_wrap=True)
-    for found, line in zip(kills, lines, strict=True):
-        table.add_row(*line, style="" if found["ok"] else "red")
-    console.print("\n● the rung sees it   · the rung does not")
-    console.print(table)
+    print_table(console, matrix(kills))
     console.print(sentence(kills), markup=False, highlight=False)
 
 
-def matrix(kills: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Titles of the columns, and a line for each port."""
+def matrix(kills: list[Detection]) -> Table:
+    """A line for each port, a column for each stage."""
     lines = [
         [
-            found["mutant"] or f"the correct one, {found['model']}",
+            (found["mutant"] or f"the correct one, {found['model']}") + " ✗" * (not found["ok"]),
             *("●" if seen else "·" for seen in found["rungs"].values()),
         ]
         for found in kills
     ]
-    return ["port", *RUNGS], lines
+    title = "● the stage sees it   · the stage does not   ✗ not as expected"
+    return Table(title, ("port", *STAGES), lines, left=1)
 
 
-def sentence(kills: list[dict[str, Any]]) -> str:
-    """How many wrong ports are seen, and how many up to each rung."""
+def sentence(kills: list[Detection]) -> str:
+    """How many wrong ports are seen, and how many up to each stage."""
     wrong = [found for found in kills if found["mutant"]]
     alive = [found["mutant"] for found in wrong if not found["killed_by"]]
     text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"
     counts = []
-    for rung in RUNGS:
+    for rung in STAGES:
         new = sum(found["killed_by"] == rung for found in wrong)
         if new:
             counts.append(f"{new} first by {rung}")

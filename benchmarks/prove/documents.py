@@ -1,10 +1,12 @@
 """What the documents say of equality, from the certificates of `twins check`."""
 
-from typing import Any
+import json
+from pathlib import Path
 
+from attention_twins.report import CheckRecord, scores, sentence
 from benchmarks.common.tables import Table, as_markdown
 from benchmarks.prove import detection
-from benchmarks.prove.tables import overview, scores, sentence
+from benchmarks.prove.tables import overview
 from shared.config import MODELS, TUTORIAL_MODELS
 
 CHECK = "results/check"
@@ -13,16 +15,36 @@ FAMILY = f"{CHECK}/family"
 """Certificates of the other networks, a file each."""
 
 
-def proof_block(full: dict[str, Any], mutants: dict[str, Any], variants: dict[str, Any]) -> str:
-    """Figure, tables and conditions of the whole ladder; what the variants made of it."""
+def prove_blocks(root: Path) -> dict[str, dict[str, str]]:
+    """Document → name of a block → what stands in it."""
+
+    def load(path: str) -> CheckRecord:
+        return json.loads((root / path).read_text())
+
+    full, mutants, variants = (
+        load(f"{CHECK}/{name}.json") for name in ("full", "mutants", "variants")
+    )
+    paths = {model: f"{FAMILY}/{model}.json" for model in MODELS}
+    family = {model: load(path) for model, path in paths.items() if (root / path).exists()}
+    return {
+        "README.md": {
+            "proof": proof_block(full, mutants, variants),
+            "family": family_block(family),
+        },
+        "docs/differences.md": {"effects": effects_block(full, mutants)},
+        "docs/porting.md": {"kills": kills_block(mutants)},
+    }
+
+
+def proof_block(full: CheckRecord, mutants: CheckRecord, variants: CheckRecord) -> str:
+    """Figure, tables and conditions of every stage; what the variants made of it."""
     parts = [f"![Growth of the difference]({CHECK}/growth.png)"]
     for dtype in dict.fromkeys(row["dtype"] for row in full["rows"]):
         rows = [row for row in full["rows"] if row["dtype"] == dtype]
         models = ", ".join(dict.fromkeys(row["model"] for row in rows))
-        columns, lines = scores(rows)
         parts += [
             f"{dtype}, largest difference of any number from PyTorch, the worst of {models}:",
-            as_markdown(Table("", tuple(columns), lines, left=1)),
+            as_markdown(scores(rows)),
         ]
     return "\n\n".join(
         [
@@ -36,25 +58,25 @@ def proof_block(full: dict[str, Any], mutants: dict[str, Any], variants: dict[st
     )
 
 
-def variants_sentence(variants: dict[str, Any], mutants: dict[str, Any]) -> str:
-    """How the variants of attention climb, and that their wider gates would let no mistake by."""
+def variants_sentence(variants: CheckRecord, mutants: CheckRecord) -> str:
+    """How the variants of attention fare, and that their wider tolerances let no mistake by."""
     names = ", ".join(dict.fromkeys(case["variant"] for case in variants["cases"]))
     return (
         f"The variants of attention ({names}), to {variants['cases'][0]['steps']:,} steps: "
-        f"{sentence(variants).split('.')[0]}. Some of their gates are wider: in float64 up to "
+        f"{sentence(variants).split('.')[0]}. Some of their tolerances are wider: in float64 up to "
         f"{widest(variants):.1e} on the trajectory; the smallest effect of any wrong port above, "
-        f"on the rung that sees it first, is {smallest(mutants):.1e}. Certificate: "
+        f"at the stage that sees it first, is {smallest(mutants):.1e}. CheckRecord: "
         f"[{CHECK}/variants.json]({CHECK}/variants.json)."
     )
 
 
-def family_block(certificates: dict[str, dict[str, Any]]) -> str:
-    """How the other networks climb, a line each, and which have not yet."""
+def family_block(certificates: dict[str, CheckRecord]) -> str:
+    """How the other networks fare, a line each, and which have not run yet."""
     named = {f"[{model}]({FAMILY}/{model}.json)": record for model, record in certificates.items()}
     left = [model for model in MODELS if model not in (*TUTORIAL_MODELS, *certificates)]
     parts = [
         "The other networks: how many comparisons held, and the largest difference of any weight "
-        "from PyTorch after the last step, of all backends, with the widest gate:",
+        "from PyTorch after the last step, of all backends, with the widest tolerance:",
         as_markdown(overview(named)),
         f"Conditions: {conditions(next(iter(certificates.values())))}.",
     ]
@@ -63,8 +85,8 @@ def family_block(certificates: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
-def widest(record: dict[str, Any]) -> float:
-    """The widest gate of a certificate on the trajectory, in float64."""
+def widest(record: CheckRecord) -> float:
+    """The widest tolerance of a certificate on the trajectory, in float64."""
     return max(
         row["gate"]
         for row in record["rows"]
@@ -72,12 +94,12 @@ def widest(record: dict[str, Any]) -> float:
     )
 
 
-def smallest(mutants: dict[str, Any]) -> float:
+def smallest(mutants: CheckRecord) -> float:
     """The smallest effect of a wrong port where it is seen first, in float64."""
     return min(found["effect"] for found in mutants["kills"] if found["effect"])
 
 
-def effects_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
+def effects_block(full: CheckRecord, mutants: CheckRecord) -> str:
     """What each difference does if nothing is done about it."""
     lines = []
     for found in mutants["kills"]:
@@ -89,22 +111,21 @@ def effects_block(full: dict[str, Any], mutants: dict[str, Any]) -> str:
         rows = [r for r in full["rows"] if r["gate"] is None and r["optimizer"] == optimizer]
         effect = max(row["max_abs"] for row in rows)
         lines.append([f"{optimizer}: no bridge", rows[0]["rung"], f"{effect:.1e}"])
-    columns = ("difference left as it is", "seen first on the rung", "largest")
+    columns = ("difference left as it is", "seen first at the stage", "largest")
     return f"{as_markdown(Table('', columns, lines))}\n\nConditions: {conditions(mutants)}."
 
 
-def kills_block(mutants: dict[str, Any]) -> str:
-    """The kill matrix."""
-    columns, lines = detection.matrix(mutants["kills"])
+def kills_block(mutants: CheckRecord) -> str:
+    """The detection matrix."""
     return "\n\n".join(
         [
-            as_markdown(Table("", tuple(columns), lines, left=1)),
+            as_markdown(detection.matrix(mutants["kills"])),
             f"{detection.sentence(mutants['kills'])} {conditions(mutants)}.",
         ]
     )
 
 
-def conditions(record: dict[str, Any]) -> str:
+def conditions(record: CheckRecord) -> str:
     """What a reader needs to judge a certificate."""
     environment = record["environment"]
     names = ("keras", "tensorflow", "jax", "torch", "numpy")

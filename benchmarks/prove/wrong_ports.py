@@ -19,10 +19,10 @@ Edits = dict[str, list[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
-class Mutant:
+class WrongPort:
     """A wrong port."""
 
-    killed_by: str
+    seen_first_by: str
     """The first rung that sees it."""
 
     edits: Edits
@@ -44,13 +44,13 @@ CONVOLVED = (
 RESET_BEFORE = "torch.chunk(linear(torch.sigmoid(r + r_h) * h, weight_hh, bias_hh), 3, dim=-1)[2]"
 TRAINED = [("requires_grad_(False)", "requires_grad_(True)")]
 
-MUTANTS = {
+WRONG_PORTS = {
     # The eleven that are made most often.
-    "recurrent kernel not transposed": Mutant(
+    "recurrent kernel not transposed": WrongPort(
         "forward",
         {"weights:_recurrent": [("recurrent_kernel, True", "recurrent_kernel, False")]},
     ),
-    "bias copied into both biases": Mutant(
+    "bias copied into both biases": WrongPort(
         "forward",
         {
             SET: [
@@ -60,15 +60,15 @@ MUTANTS = {
             GET: [("weights[name] += bias_hh.numpy(force=True)", "pass")],
         },
     ),
-    "softmax over the rows": Mutant(
+    "softmax over the rows": WrongPort(
         "forward", {ATTEND: [("torch.softmax(e, dim=1)", "torch.softmax(e, dim=0)")]}
     ),
-    "attention's b dropped": Mutant("forward", {SCORE: [("else e + self.b", "else e")]}),
-    "tanh of the scores missing": Mutant("forward", {SCORE: [("torch.tanh(e)", "e")]}),
-    "alpha detached": Mutant(
+    "attention's b dropped": WrongPort("forward", {SCORE: [("else e + self.b", "else e")]}),
+    "tanh of the scores missing": WrongPort("forward", {SCORE: [("torch.tanh(e)", "e")]}),
+    "alpha detached": WrongPort(
         "gradients", {ATTEND: [("torch.unsqueeze(alpha, -1)", "alpha.detach()[..., None]")]}
     ),
-    "bias halved into two trained ones": Mutant(
+    "bias halved into two trained ones": WrongPort(
         "step",
         {
             RESET: TRAINED,
@@ -82,23 +82,27 @@ MUTANTS = {
             ],
         },
     ),
-    "second bias 0, but trained": Mutant("step", {RESET: TRAINED}),
-    "Adam's ε 1e-8, as PyTorch has it": Mutant("step", {FOLLOW: [("1e-7 / correction_2", "1e-8")]}),
-    "Adam's ε 1e-7, as Keras has it": Mutant("step", {FOLLOW: [("1e-7 / correction_2", "1e-7")]}),
-    "AdamW in place of Adam": Mutant(
+    "second bias 0, but trained": WrongPort("step", {RESET: TRAINED}),
+    "Adam's ε 1e-8, as PyTorch has it": WrongPort(
+        "step", {FOLLOW: [("1e-7 / correction_2", "1e-8")]}
+    ),
+    "Adam's ε 1e-7, as Keras has it": WrongPort(
+        "step", {FOLLOW: [("1e-7 / correction_2", "1e-7")]}
+    ),
+    "AdamW in place of Adam": WrongPort(
         "step", {CREATE: [("torch.optim.Adam(trained", "torch.optim.AdamW(trained")]}
     ),
     # The layer and the recurrence.
-    "context off by one time step": Mutant(
+    "context off by one time step": WrongPort(
         "forward", {ATTEND: [("-1) * x, dim=1", "-1) * torch.roll(x, 1, 1), dim=1")]}
     ),
-    "attention's b in reverse": Mutant(
+    "attention's b in reverse": WrongPort(
         "forward", {SCORE: [("else e + self.b", "else e + self.b.flip(0)")]}
     ),
-    "first state in place of the last": Mutant(
+    "first state in place of the last": WrongPort(
         "forward", {"rnn:Recurrent.forward": [("states[:, -1]", "states[:, 0]")]}, "rnn"
     ),
-    "state carried over from batch to batch": Mutant(
+    "state carried over from batch to batch": WrongPort(
         "forward",
         {
             STATES: [
@@ -113,27 +117,27 @@ MUTANTS = {
             ]
         },
     ),
-    "float32 hidden in float64": Mutant(
+    "float32 hidden in float64": WrongPort(
         "forward", {STATES: [("self.core(x)[0]", "self.core(x)[0].float().to(x.dtype)")]}
     ),
-    "softmax before the mask": Mutant("mask", {ATTEND: [("torch.where(mask, e, -3e4)", "e")]}),
-    "context divided by Σ alpha: NaN for an empty row": Mutant(
+    "softmax before the mask": WrongPort("mask", {ATTEND: [("torch.where(mask, e, -3e4)", "e")]}),
+    "context divided by Σ alpha: NaN for an empty row": WrongPort(
         "mask",
         {ATTEND: [("* x, dim=1)", "* x, dim=1) / torch.sum(alpha, dim=1, keepdim=True)")]},
     ),
-    "masked states not carried": Mutant(
+    "masked states not carried": WrongPort(
         "mask",
         {"rnn:Recurrent._loop": [("torch.where(kept, *pair)", "torch.where(kept, pair[0], 0.0)")]},
     ),
     # The loss and the batches.
-    "loss summed over the outputs": Mutant(
+    "loss summed over the outputs": WrongPort(
         "loss", {FIT: [("y[batch])", "y[batch]) * y.shape[1]")]}
     ),
-    "plain mean of the batches' losses": Mutant(
+    "plain mean of the batches' losses": WrongPort(
         "loss",
         {FIT: [("* len(batch)", "* len(rows) / -(-len(rows) // config.batch_size)")]},
     ),
-    "last batch dropped": Mutant(
+    "last batch dropped": WrongPort(
         "loss",
         {
             FIT: [
@@ -144,13 +148,13 @@ MUTANTS = {
             ]
         },
     ),
-    "batch order off by one": Mutant(
+    "batch order off by one": WrongPort(
         "step",
         {FIT: [("in torch.tensor(order, device", "in torch.tensor(np.roll(order, 1, 1), device")]},
     ),
     # The optimizer.
-    "gradients not zeroed": Mutant("step", {FIT: [("optimizer.zero_grad()", "pass")]}),
-    "gradients clipped": Mutant(
+    "gradients not zeroed": WrongPort("step", {FIT: [("optimizer.zero_grad()", "pass")]}),
+    "gradients clipped": WrongPort(
         "step",
         {
             FIT: [
@@ -161,10 +165,10 @@ MUTANTS = {
             ]
         },
     ),
-    "bias correction by epoch": Mutant(
+    "bias correction by epoch": WrongPort(
         "step", {"optimizer:follow_keras": [("np.array(steps)", "np.full(len(steps), steps[0])")]}
     ),
-    "L2 in the gradient in place of AdamW's decay": Mutant(
+    "L2 in the gradient in place of AdamW's decay": WrongPort(
         "step",
         {
             CREATE: [
@@ -175,53 +179,53 @@ MUTANTS = {
             ]
         },
     ),
-    "momentum with damping": Mutant(
+    "momentum with damping": WrongPort(
         "step", {CREATE: [("momentum=0.9", "momentum=0.9, dampening=0.9")]}
     ),
-    "Nesterov momentum": Mutant(
+    "Nesterov momentum": WrongPort(
         "step", {CREATE: [("momentum=0.9", "momentum=0.9, nesterov=True")]}
     ),
-    "RMSprop's rate ten times too large": Mutant(
+    "RMSprop's rate ten times too large": WrongPort(
         "step", {CREATE: [("RMSprop(trained, rate", "RMSprop(trained, 10 * rate")]}
     ),
-    "learning rate rounded to float32": Mutant(
+    "learning rate rounded to float32": WrongPort(
         "step", {FOLLOW: [("number(rate) *", "np.float32(rate) *")]}
     ),
-    "β not rounded as Keras on TensorFlow does": Mutant(
+    "β not rounded as Keras on TensorFlow does": WrongPort(
         "step",
         {FOLLOW: [('np.float32 if config.keras_backend == "tensorflow" else number', "number")]},
     ),
-    "steps counted from 0 after a hand-off": Mutant(
+    "steps counted from 0 after a hand-off": WrongPort(
         "hand-off", {RESUME: [('torch.tensor(float(state["t"]))', "torch.tensor(0.0)")]}
     ),
-    "momentum lost in a hand-off": Mutant(
+    "momentum lost in a hand-off": WrongPort(
         "hand-off", {RESUME: [("array * scale", "array * scale * (moment != 'm')")]}
     ),
     # The other networks.
-    "GRU's gates in PyTorch's order": Mutant(
+    "GRU's gates in PyTorch's order": WrongPort(
         "forward",
         {"weights:_recurrent": [('if kind.endswith("gru"):', 'if kind == "no such kind":')]},
         "gru",
     ),
-    "reset gate before the product": Mutant(
+    "reset gate before the product": WrongPort(
         "mask",
         {"rnn:GRU.step": [("torch.sigmoid(r + r_h) * g_h", RESET_BEFORE)]},
         "gru",
     ),
-    "LSTM's forget and input gates swapped": Mutant(
+    "LSTM's forget and input gates swapped": WrongPort(
         "mask", {"rnn:LSTM.step": [("i, f, g, o = torch", "f, i, g, o = torch")]}, "lstm"
     ),
-    "kernel of the convolution in reverse": Mutant(
+    "kernel of the convolution in reverse": WrongPort(
         "forward",
         {"conv:Conv1D.forward": [("self.core(torch.transpose(x, 1, 2))", CONVOLVED)]},
         "conv",
     ),
-    "pooling that knows no mask": Mutant(
+    "pooling that knows no mask": WrongPort(
         "mask",
         {"conv:MaxPooling1D.forward": [("torch.where(torch.unsqueeze(mask, -1), x, -3e4)", "x")]},
         "conv_with_attention",
     ),
-    "attention asked by the state after": Mutant(
+    "attention asked by the state after": WrongPort(
         "forward",
         {
             "seq2seq:EncoderDecoder.decode": [
@@ -234,7 +238,7 @@ MUTANTS = {
         },
         "encoder_decoder_with_attention",
     ),
-    "the last number is not told": Mutant(
+    "the last number is not told": WrongPort(
         "forward",
         {
             "seq2seq:EncoderDecoder.decode": [
@@ -251,7 +255,7 @@ MUTANTS = {
 def applied(name: str) -> Iterator[None]:
     """While it lasts, PyTorch's twin is the wrong port of that name; "" is the correct one."""
     with contextlib.ExitStack() as patches:
-        for target, edits in (MUTANTS[name].edits if name else {}).items():
+        for target, edits in (WRONG_PORTS[name].edits if name else {}).items():
             owner, attribute, original = find(target)
             changed = edited(original, edits)
             for place in holders(owner, attribute, original):
@@ -276,7 +280,7 @@ def edited(function: Any, edits: list[tuple[str, str]]) -> Any:
     """The function, compiled again from a source in which each text is replaced.
 
     Raises:
-        ValueError: a text does not stand there exactly once: the mutant has gone stale.
+        ValueError: a text does not stand there exactly once: the wrong port has gone stale.
     """
     source = textwrap.dedent(inspect.getsource(function))
     for old, new in edits:

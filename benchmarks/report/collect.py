@@ -4,11 +4,12 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from attention_twins.errors import InputError
+from attention_twins.report import CheckRecord
 from benchmarks.bench import records as bench_records
 from benchmarks.bench.records import Record
+from benchmarks.run.tables import RunRecord
 from benchmarks.study import records as study_records
 from benchmarks.study.records import Study
 
@@ -17,10 +18,10 @@ from benchmarks.study.records import Study
 class Found:
     """Records; None, or no entry, where there is none of a kind."""
 
-    runs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    runs: dict[int, RunRecord] = field(default_factory=dict)
     """Numbers ahead that were predicted → record, the fewest first."""
 
-    checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: dict[str, CheckRecord] = field(default_factory=dict)
     """Networks → certificate; none is there twice."""
 
     benches: dict[str, Record] = field(default_factory=dict)
@@ -40,7 +41,7 @@ def collect(folder: Path) -> Found:
     counts, of most networks, the latest; the default benchmark comes before others.
     """
     found, when = Found(), defaultdict(str)
-    certificates: list[dict[str, Any]] = []
+    certificates: list[CheckRecord] = []
 
     def later(kind: str, started: str) -> bool:
         newer = started > when[kind]
@@ -80,12 +81,12 @@ def collect(folder: Path) -> Found:
     return found
 
 
-def rank(certificate: dict[str, Any]) -> tuple[int, int, str]:
+def rank(certificate: CheckRecord) -> tuple[int, int, str]:
     """The larger, the sooner it is shown: training steps, networks, when."""
     steps = max(case["steps"] for case in certificate["cases"])
     return steps, len(networks(certificate)), certificate["started"]
 
 
-def networks(certificate: dict[str, Any]) -> list[str]:
-    """What was climbed with."""
+def networks(certificate: CheckRecord) -> list[str]:
+    """What a certificate is about."""
     return list(dict.fromkeys(case["model"] for case in certificate["cases"]))

@@ -1,21 +1,41 @@
 """What the README says of training, from records of `twins run`."""
 
-from typing import Any
+import json
+from pathlib import Path
 
-from benchmarks.common.tables import Table, as_markdown
-from benchmarks.run.tables import RESULT_COLUMNS, conditions, difference_lines, result_rows, verdict
+from benchmarks.common.tables import as_markdown
+from benchmarks.run.tables import (
+    RunRecord,
+    conditions,
+    difference_lines,
+    results_table,
+    verdict,
+)
 
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
 FORECAST = "results/forecast"
 
 
-def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
+def run_blocks(root: Path) -> dict[str, dict[str, str]]:
+    """Document → name of a block → what stands in it."""
+    single, double, forecast = (
+        json.loads((root / folder / "record.json").read_text()) for folder in (*FOLDERS, FORECAST)
+    )
+    return {
+        "README.md": {
+            "results": results_block(single, double),
+            "forecast": forecast_block(forecast),
+        }
+    }
+
+
+def results_block(single: RunRecord, double: RunRecord) -> str:
     """Figure and table of the run in float32, differences in both types, the conditions."""
     differences = [*difference_lines(double), *difference_lines(single)]
     return "\n\n".join(
         [
             f"![Predicted against true test numbers]({FOLDERS[0]}/predictions.png)",
-            as_markdown(Table("", tuple(RESULT_COLUMNS), list(result_rows(single)))),
+            as_markdown(results_table(single)),
             "\n".join(f"- {line}" for line in differences),
             verdict(single),
             f"Conditions: {conditions(single)}. Records, weights and figures: "
@@ -25,12 +45,12 @@ def results_block(single: dict[str, Any], double: dict[str, Any]) -> str:
     )
 
 
-def forecast_block(record: dict[str, Any]) -> str:
+def forecast_block(record: RunRecord) -> str:
     """Figure and errors of several numbers at once, the conditions."""
     return "\n\n".join(
         [
             f"![Forecasts of several numbers]({FORECAST}/forecast.png)",
-            as_markdown(Table("", tuple(RESULT_COLUMNS), list(result_rows(record)))),
+            as_markdown(results_table(record)),
             "\n".join(f"- {line}" for line in difference_lines(record)),
             verdict(record),
             f"Conditions: {conditions(record)}. Record: [{FORECAST}]({FORECAST}).",

@@ -2,61 +2,32 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.run.tables import FRAMEWORKS, first_of
+from attention_twins.figures import panels
+from benchmarks.common.figures import save_figure, shades
+from benchmarks.run.tables import Fit, RunRecord, first_of, twin_of_fit
 from shared.config import DECODERS
 
-STYLE: dict[str, dict[str, Any]] = {
-    "keras": {"color": "#c1272d", "ls": "-"},
-    "torch": {"color": "#0a6ebd", "ls": "--"},
-}
-"""Colours that stay apart for the colour-blind; PyTorch dashed, so that equal curves both show."""
 
-
-def save_figures(record: dict[str, Any], folder: Path) -> list[Path]:
+def save_figures(record: RunRecord, folder: Path) -> list[Path]:
     """Write every figure that the record has data for; the files written."""
-    files = []
-    for name, (make, _) in FIGURES.items():
-        figure = make(record)
-        if figure is not None:
-            files += save_figure(figure, folder / name)
-    return files
+    drawn = ((name, make(record)) for name, (make, _) in FIGURES.items())
+    return [file for name, f in drawn if f is not None for file in save_figure(f, folder / name)]
 
 
-def save_figure(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure to `path`.png and `path`.svg, the same bytes for the same figure."""
-    files = []
-    with matplotlib.rc_context({"svg.hashsalt": "attention-twins", "svg.fonttype": "none"}):
-        for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
-            files.append(path.with_suffix(suffix))
-            figure.savefig(files[-1], dpi=150, metadata=metadata)
-    return files
-
-
-def panels(count: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
-    """A figure of panels, four in a row at most, each so many inches wide and high."""
-    columns, rows = min(4, count), -(-count // 4)
-    figure = Figure(figsize=(max(6.5, width * columns), height * rows), layout="constrained")
-    axes = [*figure.subplots(rows, columns, squeeze=False, **options).flat]
-    for unused in axes[count:]:
-        unused.remove()
-    return figure, axes[:count]
-
-
-def loss_figure(record: dict[str, Any]) -> Figure:
+def loss_figure(record: RunRecord) -> Figure:
     """Training loss of every epoch, a panel for each network."""
     figure, panels = _panels(record)
     for name, axes in panels.items():
         for fit in _fits(record, name):
             loss = np.array(fit["loss"], float)
-            axes.plot(np.arange(1, len(loss) + 1), loss, label=_label(fit), **STYLE[fit["twin"]])
+            twin = twin_of_fit(record, fit)
+            axes.plot(np.arange(1, len(loss) + 1), loss, label=twin.framework, **twin.style)
         told = name in DECODERS and record["data"].get("horizon", 1) > 1
         if not told:  # what is told the number before has nothing in common with it
             persistence = record["baselines"]["persistence"]["train"]
@@ -71,7 +42,7 @@ def loss_figure(record: dict[str, Any]) -> Figure:
     return figure
 
 
-def attention_figure(record: dict[str, Any]) -> Figure | None:
+def attention_figure(record: RunRecord) -> Figure | None:
     """Alpha of every time step over the test rows, between the bounds that tanh sets."""
     fits = [fit for fit in record["fits"] if fit["alpha"]]
     if not fits:
@@ -84,9 +55,9 @@ def attention_figure(record: dict[str, Any]) -> Figure | None:
         steps = len(own[0]["alpha"]["mean"])
         time = np.arange(1, steps + 1)
         for fit in own:
-            alpha, style = fit["alpha"], STYLE[fit["twin"]]
-            axes.plot(time, alpha["mean"], label=f"{_label(fit)}, mean", **style)
-            band = {"color": style["color"], "alpha": 0.15, "lw": 0}
+            alpha, twin = fit["alpha"], twin_of_fit(record, fit)
+            axes.plot(time, alpha["mean"], label=f"{twin.framework}, mean", **twin.style)
+            band = {"color": twin.colour, "alpha": 0.15, "lw": 0}
             axes.fill_between(time, alpha["low"], alpha["high"], **band)
         if name not in DECODERS:  # whose scores are not a tanh's
             high, low = np.e**2 / (np.e**2 + steps - 1), 1 / (1 + (steps - 1) * np.e**2)
@@ -100,7 +71,7 @@ def attention_figure(record: dict[str, Any]) -> Figure | None:
     return figure
 
 
-def prediction_figure(record: dict[str, Any]) -> Figure:
+def prediction_figure(record: RunRecord) -> Figure:
     """Predicted against true test numbers, in original numbers, a panel for each network.
 
     Numbers of many magnitudes are shown on logarithmic axes, without those far below the largest
@@ -111,23 +82,27 @@ def prediction_figure(record: dict[str, Any]) -> Figure:
     scale = "log" if true.min() > 0 and true.max() > 1e3 * true.min() else "linear"
     shown = true > true.max() * 1e-12 if scale == "log" else np.full(true.shape, True)
     for name, axes in panels.items():
-        for fit, marker in zip(_fits(record, name), "ox", strict=False):
+        for fit in _fits(record, name):
             predicted = np.array(fit["test_numbers"], float)
-            style: dict[str, Any] = {"color": STYLE[fit["twin"]]["color"], "lw": 1}
+            twin = twin_of_fit(record, fit)
             below = shown & (predicted < 0) & (scale == "log")
             above = shown & ~below
-            if marker == "o":
+            style = {"color": twin.colour, "lw": 1}
+            if twin.marker != "x":
                 style["facecolors"] = "none"
             axes.scatter(
-                true[above], predicted[above], s=40, marker=marker, label=_label(fit), **style
+                *(true[above], predicted[above]),
+                s=40,
+                marker=twin.marker,
+                label=twin.framework,
+                **style,
             )
             if below.any():
                 axes.scatter(
-                    true[below],
-                    -predicted[below],
-                    s=40 if marker == "o" else 8,
+                    *(true[below], -predicted[below]),
+                    s=8 if twin.marker == "x" else 40,
                     marker="v",
-                    label=f"{_label(fit)}: negative, shown as positive",
+                    label=f"{twin.framework}: negative, shown as positive",
                     **style,
                 )
         axes.plot(*[np.sort(true[shown])] * 2, color="0.5", lw=1, ls=":", label="exact", zorder=0)
@@ -143,7 +118,7 @@ def prediction_figure(record: dict[str, Any]) -> Figure:
     return figure
 
 
-def forecast_figure(record: dict[str, Any]) -> Figure | None:
+def forecast_figure(record: RunRecord) -> Figure | None:
     """Some test rows with what follows them, and each network's forecast, in original numbers.
 
     On a logarithmic axis a negative forecast is shown as positive, as a triangle.
@@ -163,13 +138,14 @@ def forecast_figure(record: dict[str, Any]) -> Figure | None:
         axes.plot(np.arange(1 - len(seen), 1), seen, "o-", color="0.6", ms=3, lw=1, label="seen")
         axes.plot(ahead, true, "s-", color="0", ms=5, mfc="none", lw=1, label="what follows")
         for fit in record["fits"]:
-            colour = f"C{names.index(fit['model'])}"
-            style = {"color": colour, "ls": STYLE[fit["twin"]]["ls"], "lw": 1.2}
+            twin = twin_of_fit(record, fit)
+            colour = shades(twin.colour, len(names))[names.index(fit["model"])]
+            style = {"color": colour, "ls": twin.dash, "lw": 1.2}
             predicted = np.array(fit["forecast"][row], float)
             below = wide & (predicted < 0)
             axes.plot(ahead[below], -predicted[below], "v", color=colour, ms=6)
             predicted = np.abs(predicted) if wide else predicted
-            axes.plot(ahead, predicted, label=f"{_label(fit)} {fit['model']}", **style)
+            axes.plot(ahead, predicted, label=f"{twin.framework} {fit['model']}", **style)
         scale = "log" if wide else "linear"
         axes.set(title=f"test row {row + 1}", xlabel="time step", yscale=scale)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -181,7 +157,7 @@ def forecast_figure(record: dict[str, Any]) -> Figure | None:
     return figure
 
 
-FIGURES: dict[str, tuple[Callable[[dict[str, Any]], Figure | None], str]] = {
+FIGURES: dict[str, tuple[Callable[[RunRecord], Figure | None], str]] = {
     "loss": (loss_figure, "Training loss of every epoch, in both frameworks."),
     "attention": (
         attention_figure,
@@ -193,16 +169,12 @@ FIGURES: dict[str, tuple[Callable[[dict[str, Any]], Figure | None], str]] = {
 """Name of a figure → what makes it of a record, if it has the data; what it shows, in words."""
 
 
-def _panels(record: dict[str, Any]) -> tuple[Figure, dict[str, Axes]]:
+def _panels(record: RunRecord) -> tuple[Figure, dict[str, Axes]]:
     """A figure with a panel for each network that at least one framework has finished."""
     names = [m["model"] for m in record["models"] if any(_fits(record, m["model"]))]
     figure, axes = panels(len(names), 5.2, 3.8)
     return figure, dict(zip(names, axes, strict=True))
 
 
-def _fits(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def _fits(record: RunRecord, name: str) -> list[Fit]:
     return [fit for fit in record["fits"] if fit["model"] == name]
-
-
-def _label(fit: dict[str, Any]) -> str:
-    return FRAMEWORKS[fit["twin"]]

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from attention_twins.errors import InputError
 from attention_twins.processes import Message, Workers, no_interrupt
+from attention_twins.progress import progress_bar
 from attention_twins.provenance import environment, finite, write_json
+from attention_twins.twins import trained_twin
 from attention_twins.weights import Weights
 from benchmarks.run import worker
 from benchmarks.run.figures import save_figures
-from benchmarks.run.tables import FRAMEWORKS, show
+from benchmarks.run.tables import Fit, RunRecord, show
 from shared.baselines import baselines
 from shared.config import DataConfig, ModelConfig, TrainConfig
 from shared.tasks import load_data
@@ -47,7 +47,7 @@ class Session:
         self.way = way
         self.weights: dict[tuple[str, str], Weights] = {}
         self.errors = Console(stderr=True)
-        self.record: dict[str, Any] = {
+        self.record: RunRecord = {
             "command": "run",
             "status": "running",
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -97,6 +97,10 @@ class Session:
         with no_interrupt():  # a second Ctrl-C would lose what the first one left
             return self._close()
 
+    def _framework(self, twin: str) -> str:
+        """The framework of a worker."""
+        return trained_twin(twin, self.train_config.keras_backend).framework
+
     def _await_ready(self, messages: Iterator[Message], count: int) -> None:
         """Hear every twin once; raise InputError if one refuses or none is installed."""
         for _ in range(count):
@@ -114,7 +118,7 @@ class Session:
 
     def _note_end(self, message: Message) -> None:
         """Keep why a twin does not go on; the other one does."""
-        framework = FRAMEWORKS[message.worker]
+        framework = self._framework(message.worker)
         if message.kind == "missing":
             package, why = message.content
             self.record["missing"][message.worker] = (
@@ -158,18 +162,10 @@ class Session:
 
     def _follow(self, messages: Iterator[Message]) -> None:
         """Show progress and keep every network that is finished, until the twins end."""
-        progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} epochs  {task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self.errors,
-        )
-        with progress:
+        with progress_bar(self.errors, "epochs") as progress:
             bars = {
                 (twin, name): progress.add_task(
-                    f"{FRAMEWORKS[twin]} {name}",
+                    f"{self._framework(twin)} {name}",
                     total=self.train_config.epochs,
                     start=False,
                     note="",
@@ -187,28 +183,29 @@ class Session:
                     epochs, loss = message.content["epochs"], message.content["loss"]
                     progress.update(bar, completed=epochs, note=f"loss {loss:.3e}")
                 elif message.kind == "plain":
-                    text = f"{FRAMEWORKS[message.worker]} trains by fit: {message.content}"
+                    text = f"{self._framework(message.worker)} trains by fit: {message.content}"
                     self.errors.print(text, style="yellow", markup=False, soft_wrap=True)
                 elif message.kind == "fitted":
                     self._keep(message.content)
                 elif message.kind != "finished":
                     self._note_end(message)
 
-    def _keep(self, fitted: dict[str, Any]) -> None:
+    def _keep(self, fitted: Fit) -> None:
         """Put a finished network into the record, and both on disk."""
         twin, name = fitted["twin"], fitted["model"]
         weights = self.weights[twin, name] = fitted.pop("weights")
         fits, order = self.record["fits"], list(self.models)
         fits.append(fitted)
         fits.sort(key=lambda fit: (order.index(fit["model"]), fit["twin"]))
-        if {("keras", name), ("torch", name)} <= self.weights.keys():
-            keras, torch = self.weights["keras", name], self.weights["torch", name]
+        trained = [self.weights[side, model] for side, model in self.weights if model == name]
+        if len(trained) == 2:
+            one, other = trained
             self.record["weight_difference"][name] = max(
-                float(np.abs(keras[key] - torch[key]).max()) for key in keras
+                float(np.abs(one[key] - other[key]).max()) for key in one
             )
         path, what = (
             self.out / "weights" / f"{twin}-{name}.safetensors",
-            f"{FRAMEWORKS[twin]} {name}",
+            f"{self._framework(twin)} {name}",
         )
         try:
             if np.isfinite(np.concatenate([array.ravel() for array in weights.values()])).all():

@@ -1,32 +1,28 @@
 """What a record of `twins run` says, in tables and one sentence."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import rich.box
 from rich.console import Console
-from rich.table import Table
 
-FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}
+from attention_twins.tables import Table, print_table
+from attention_twins.twins import Twin, trained_twin
+from shared.baselines import TUTORIAL
 
-TUTORIAL = {
-    "rnn": {"train_mse": 5.631405292660929e-05, "test_mse": 2.62349731388e-05},
-    "rnn_with_attention": {"train_mse": 5.3511179430643097e-05, "test_mse": 9.053358553501312e-06},
-}
-"""The tutorial's own figures, one run each (Mehreen Saeed, "Adding a Custom Attention Layer to
-Recurrent Neural Network in Keras")."""
+RunRecord = dict[str, Any]
+"""As session.py writes it."""
 
-Rows = list[list[str]]
+Fit = dict[str, Any]
+"""One trained network of a record, as worker.py sends it."""
 
 
-def framework(record: dict[str, Any], twin: str) -> str:
-    """The framework's name, Keras's with its backend."""
-    return "PyTorch" if twin == "torch" else f"Keras/{record['train']['keras_backend']}"
+def twin_of_fit(record: RunRecord, fit: Fit) -> Twin:
+    """Who trained a network."""
+    return trained_twin(fit["twin"], record["train"]["keras_backend"])
 
 
-def conditions(record: dict[str, Any]) -> str:
+def conditions(record: RunRecord) -> str:
     """What a reader needs to judge the figures: training, versions, hardware, n."""
     train, environment = record["train"], record["environment"]
     versions = environment["versions"]
@@ -40,42 +36,28 @@ def conditions(record: dict[str, Any]) -> str:
     )
 
 
-def result_rows(record: dict[str, Any]) -> Iterator[list[str]]:
-    """A line for each network, as its columns say: trained, then tutorial and baselines."""
-    for fit in record["fits"]:
-        yield [
+def results_table(record: RunRecord) -> Table:
+    """A line for each trained network, then the tutorial's own figures and the baselines."""
+    columns = ("network", "framework", "params", "train MSE", "test MSE", "seconds +\ncompiling")
+    lines = [
+        [
             fit["model"],
-            framework(record, fit["twin"]),
+            twin_of_fit(record, fit).name,
             str(fit["parameters"]),
             number(fit["train_mse"]),
             number(fit["test_mse"]),
             f"{sum(fit['seconds']):.2f} + {fit['compile_seconds']:.1f}",
         ]
-    data = record["data"]
-    tutorials = (data.get("data", "fibonacci"), data.get("horizon", 1)) == ("fibonacci", 1)
-    own = [model for model in record["models"] if tutorials and model["model"] in TUTORIAL]
-    for model in own:
-        mse = TUTORIAL[model["model"]]
-        yield [
-            model["model"],
-            "tutorial's own",
-            "",
-            number(mse["train_mse"]),
-            number(mse["test_mse"]),
-            "",
-        ]
-    for name, mse in record["baselines"].items():
-        yield [name, "no network", "", number(mse["train"]), number(mse["test"]), ""]
-
-
-RESULT_COLUMNS = [
-    "network",
-    "framework",
-    "params",
-    "train MSE",
-    "test MSE",
-    "seconds +\ncompiling",
-]
+        for fit in record["fits"]
+    ]
+    data, others = record["data"], []
+    if (data.get("data", "fibonacci"), data.get("horizon", 1)) == ("fibonacci", 1):
+        models = [model["model"] for model in record["models"] if model["model"] in TUTORIAL]
+        others += [(model, "tutorial's own", TUTORIAL[model]) for model in models]
+    others += [(name, "no network", mse) for name, mse in record["baselines"].items()]
+    for name, framework, mse in others:
+        lines.append([name, framework, "", number(mse["train"]), number(mse["test"]), ""])
+    return Table("Errors, and seconds to train", columns, lines)
 
 
 def number(value: float | None) -> str:
@@ -83,25 +65,30 @@ def number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.3e}"
 
 
-def first_of(record: dict[str, Any]) -> str:
+def first_of(record: RunRecord) -> str:
     """What is to be said where only the first of the numbers to predict is shown."""
     horizon = record["data"].get("horizon", 1)
     return f", the first of {horizon}" if horizon > 1 else ""
 
 
-def prediction_rows(record: dict[str, Any], count: int = 4) -> tuple[list[str], Rows]:
-    """The largest test numbers and one of middling size as columns, predictions as rows."""
+def predictions_table(record: RunRecord, count: int = 4) -> Table:
+    """The largest test numbers and one of middling size as columns, predictions as lines."""
     true = record["test_numbers"]
     largest = sorted(range(len(true)), key=true.__getitem__, reverse=True)
     shown = [*largest[: count - 1], largest[len(largest) // 2]]
-    columns = ["network", "framework", *(number(true[i]) for i in shown)]
-    return columns, [
-        [fit["model"], FRAMEWORKS[fit["twin"]], *(number(fit["test_numbers"][i]) for i in shown)]
+    lines = [
+        [
+            fit["model"],
+            twin_of_fit(record, fit).framework,
+            *(number(fit["test_numbers"][i]) for i in shown),
+        ]
         for fit in record["fits"]
     ]
+    title = f"Test numbers, as predicted{first_of(record)}; the true ones are in the head"
+    return Table(title, ("network", "framework", *(number(true[i]) for i in shown)), lines)
 
 
-def verdict(record: dict[str, Any]) -> str:
+def verdict(record: RunRecord) -> str:
     """One honest sentence on what the numbers say."""
     rows, line = record["rows"]["test"], record["baselines"]["linear regression"]["test"]
     targets = rows.get("targets", rows["rows"])  # older records count rows of one number
@@ -123,7 +110,7 @@ def verdict(record: dict[str, Any]) -> str:
     )
 
 
-def difference_lines(record: dict[str, Any]) -> list[str]:
+def difference_lines(record: RunRecord) -> list[str]:
     """How far the twins' final weights differ, a line for each network trained in both."""
     setup, dtype = record["train"]["setup"], record["data"]["dtype"]
     return [
@@ -133,12 +120,10 @@ def difference_lines(record: dict[str, Any]) -> list[str]:
     ]
 
 
-def show(record: dict[str, Any], out: Path, console: Console) -> None:
+def show(record: RunRecord, out: Path, console: Console) -> None:
     """Print the tables, the sentence and where everything is kept."""
-    console.print("Errors, and seconds to train")
-    console.print(_table(RESULT_COLUMNS, list(result_rows(record))))
-    console.print(f"\nTest numbers, as predicted{first_of(record)}; the true ones are in the head")
-    console.print(_table(*prediction_rows(record)))
+    print_table(console, results_table(record))
+    print_table(console, predictions_table(record))
     console.print()
     for line in (
         *difference_lines(record),
@@ -147,18 +132,3 @@ def show(record: dict[str, Any], out: Path, console: Console) -> None:
         f"Record, weights and figures: {out}",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
-
-
-def _table(columns: list[str], rows: Rows) -> Table:
-    table = Table(
-        box=rich.box.SIMPLE,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in columns:
-        left = column in ("network", "framework")
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table

@@ -6,15 +6,8 @@ from typing import Any
 
 from attention_twins.errors import InputError, check_choice
 from attention_twins.training import Dtype
+from attention_twins.twins import PYTORCH, TWINS, twin_of
 from shared.config import SETUPS, VARIANTS, DataConfig, DataName, ModelConfig, Setup, TrainConfig
-
-TWINS = {
-    "PyTorch": "tensorflow",  # whose rounding it follows
-    "Keras/tensorflow": "tensorflow",
-    "Keras/jax": "jax",
-    "Keras/torch": "torch",
-}
-"""Twin → what Keras runs on."""
 
 CHUNK = 500
 """Trainings in a chunk: fixed, because a start's last bits depend on how many stand beside it."""
@@ -24,7 +17,7 @@ CHUNK = 500
 class Arm:
     """One way to have a network trained."""
 
-    twin: str = "PyTorch"
+    twin: str = PYTORCH.name
     model: str = "rnn_with_attention"
     variant: str = "tutorial"
     setup: Setup = "twin"
@@ -45,11 +38,11 @@ class Arm:
 
     def __post_init__(self) -> None:
         """Raise InputError for what cannot be trained."""
-        check_choice("twin", self.twin, tuple(TWINS))
+        check_choice("twin", self.twin, tuple(twin.name for twin in TWINS))
         check_choice("variant", self.variant, tuple(VARIANTS))
         _ = self.data_config, self.model_config, self.train_config  # they check the rest
         own = {"second_bias", "optimizer"} & {*SETUPS[self.setup]}
-        if own and self.setup != "native" and self.twin != "PyTorch":
+        if own and self.setup != "native" and self.twin != PYTORCH.name:
             raise InputError(f"setup must not be {self.setup} in Keras: it has PyTorch's only")
 
     @property
@@ -84,7 +77,7 @@ class Arm:
             epochs=self.epochs,
             batch_size=self.batch_size,
             setup=self.setup,
-            keras_backend=TWINS[self.twin],  # type: ignore[arg-type]
+            keras_backend=twin_of(self.twin).backend,  # type: ignore[arg-type]
         )
 
 

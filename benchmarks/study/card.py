@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.common.tables import Table, print_table, short, wide_console
+from attention_twins.tables import Table
+from benchmarks.common.tables import print_record, short
 from shared.baselines import baselines
 from shared.config import DataConfig
 from shared.fibonacci import Data
@@ -31,8 +32,7 @@ def card(config: DataConfig) -> list[Table]:
     errors = [
         [name, *(f"{sides[s]:.3e}" for s in ("train", "test"))] for name, sides in simple.items()
     ]
-    names = [name for name in simple]
-    found: dict[str, list[float]] = {name: [] for name in names}
+    found: dict[str, list[float]] = {name: [] for name in simple}
     rows = []
     for split in range(SPLITS):
         other = load_data(replace(config, split=split))
@@ -84,7 +84,5 @@ def effective(data: Data) -> float:
 
 def show_card(config: DataConfig) -> int:
     """Print a data card; the exit code."""
-    console = wide_console()
-    for table in card(config):
-        print_table(console, table)
+    print_record(card(config), (), ())
     return 0

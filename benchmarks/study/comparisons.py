@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator
 
-from benchmarks.common.tables import Table
+from attention_twins.tables import Table
 from benchmarks.study.arms import Arm, label
 from benchmarks.study.records import Study
 from benchmarks.study.summary import (
@@ -41,7 +41,7 @@ def searched_table(study: Study) -> Table:
         "median test error",
         "before",
         "P(better than before)",
-        "so",
+        "verdict",
         "median error, times as large",
     )
     lines = []
@@ -49,16 +49,16 @@ def searched_table(study: Study) -> Table:
         for _, *cells in _against(study, found, base):
             before = [arm for arm in study.arms if not arm.learning_rate]
             variant = found.variant if found.model in WITH_VARIANTS else ""
-            shown = [found.units, found.batch_size, variant, f"{found.learning_rate:.2g}"]
+            sizes = [found.units, found.batch_size, variant, f"{found.learning_rate:.2g}"]
             medians = [median_of([*of(study, arm).values()]) for arm in (found, base)]
-            lines.append([label(base, before), *map(str, [*shown, *medians]), *cells])
+            lines.append([label(base, before), *map(str, [*sizes, *medians]), *cells])
     trials = study.plan.get("searched", {}).get("trials", 0)
     return Table(f"Found by search, {trials} trials each", columns, lines, left=1)
 
 
 def attention_table(study: Study) -> Table:
     """With attention against without, all else equal."""
-    columns = ("arm", "P(attention better)", "so", "median error, times that without")
+    columns = ("arm", "P(attention better)", "verdict", "median error, times that without")
     lines = []
     for arm, other in rivals(study):
         lines += _against(study, arm, other)
@@ -67,7 +67,7 @@ def attention_table(study: Study) -> Table:
 
 def rates_table(study: Study) -> Table:
     """The same where both have one learning rate, not each its best."""
-    columns = ("arm", "P(attention better)", "so", "median error, times that without")
+    columns = ("arm", "P(attention better)", "verdict", "median error, times that without")
     lines = []
     for arm, other in rivals(study) if len(study.rates) > 1 else ():
         for rate in study.rates if not arm.learning_rate else ():
@@ -99,7 +99,7 @@ def rivals(study: Study) -> Iterator[tuple[Arm, Arm]]:
 
 def variants_table(study: Study) -> Table:
     """Each variant of attention against the tutorial's, all else equal."""
-    columns = ("arm", "P(better than the tutorial's)", "so", "median error, times as large")
+    columns = ("arm", "P(better than the tutorial's)", "verdict", "median error, times as large")
     lines = []
     for arm in study.arms:
         others = (o for o in study.arms if o.variant == "tutorial" and arm.variant != "tutorial")
@@ -111,7 +111,12 @@ def variants_table(study: Study) -> Table:
 
 def setups_table(study: Study) -> Table:
     """Each set-up against the twins', all else equal."""
-    columns = ("arm", "P(better than in the twin set-up)", "so", "median error, times as large")
+    columns = (
+        "arm",
+        "P(better than in the twin set-up)",
+        "verdict",
+        "median error, times as large",
+    )
     lines = []
     for arm in study.arms:
         other = next((o for o in study.arms if _same(arm, o, "setup") and o.setup == "twin"), None)
@@ -128,7 +133,7 @@ def twins_table(study: Study, margin: float) -> Table:
         f"starts within {margin:.0%}",
         "largest difference",
         "p of a difference beyond",
-        "so",
+        "verdict",
     )
     lines = []
     for one, other in itertools.combinations(study.arms, 2):
@@ -136,9 +141,9 @@ def twins_table(study: Study, margin: float) -> Table:
             errors = of(study, one), of(study, other)
             if errors[0].keys() & errors[1].keys():
                 found = equivalence(*errors, margin)
-                so = "equivalent" if found.shown else "equivalence is not shown"
+                shown = "equivalent" if found.shown else "equivalence is not shown"
                 numbers = [f"{found.within:.1%}", f"{found.largest:.2g}", f"{found.p:.2g}"]
-                lines.append([label(one, study.arms), other.twin, *numbers, so])
+                lines.append([label(one, study.arms), other.twin, *numbers, shown])
     return Table("Twins on the same starts", columns, lines, left=2)
 
 

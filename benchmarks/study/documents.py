@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.common.tables import Table, as_markdown
+from attention_twins.tables import Table
+from attention_twins.twins import PYTORCH
+from benchmarks.common.tables import as_markdown, titled
 from benchmarks.study.arms import Arm
 from benchmarks.study.comparisons import best_rate, of, rivals, verdict
 from benchmarks.study.records import Study, read
@@ -16,10 +18,11 @@ from benchmarks.study.summary import (
 from benchmarks.study.tables import (
     answer,
     ceiling,
-    notes,
     percent,
-    tables,
+    study_notes,
+    study_tables,
 )
+from benchmarks.study.views import save
 from shared.baselines import baselines
 from shared.config import MODELS
 from shared.tasks import load_data
@@ -34,8 +37,14 @@ STUDIES = ("tutorial", "splits", "learning_rates", "search", *TASKS)
 """All folders."""
 
 
-def blocks(root: Path) -> dict[str, str]:
-    """Name of a block of docs/findings.md → what stands in it."""
+def redraw_studies(root: Path) -> None:
+    """Make tables and figures of every study anew."""
+    for name in STUDIES:
+        save(read(root / FOLDER / name), MARGIN)
+
+
+def study_blocks(root: Path) -> dict[str, dict[str, str]]:
+    """Document → name of a block → what stands in it."""
 
     def study(name: str) -> Study:
         return read(root / FOLDER / name)
@@ -66,7 +75,7 @@ def blocks(root: Path) -> dict[str, str]:
         own = study(name)
         sentence = f"{winners(own)} {ceilings(own)}"
         found[name] = _block(own, sentence, "Errors", "Attention", "Variants", figure="errors")
-    return found
+    return {"docs/findings.md": found}
 
 
 def _block(study: Study, sentence: str, *titles: str, figure: str = "") -> str:
@@ -75,11 +84,9 @@ def _block(study: Study, sentence: str, *titles: str, figure: str = "") -> str:
     if figure:
         parts.append(f"![{figure}](../{FOLDER}/{study.folder.name}/{figure}.png)")
     parts += [
-        f"**{table.title}**\n\n{as_markdown(table)}"
-        for table in tables(study, MARGIN)
-        if table.title.startswith(titles)
+        titled(table) for table in study_tables(study, MARGIN) if table.title.startswith(titles)
     ]
-    return "\n\n".join([*parts, " ".join(notes(study, MARGIN)), _link(study)])
+    return "\n\n".join([*parts, " ".join(study_notes(study, MARGIN)), _link(study)])
 
 
 def _link(study: Study) -> str:
@@ -97,9 +104,9 @@ def _arm(study: Study, **wanted: object) -> Arm:
 def setups_sentence(study: Study) -> str:
     """What each of PyTorch's ways does to the port of the network with attention."""
     said, verdicts = [], {"better": [], "worse": [], "no difference shown": []}
-    twin = of(study, _arm(study, twin="PyTorch", model="rnn_with_attention", setup="twin"))
+    twin = of(study, _arm(study, twin=PYTORCH.name, model="rnn_with_attention", setup="twin"))
     for setup in dict.fromkeys(arm.setup for arm in study.arms if arm.setup != "twin"):
-        own = of(study, _arm(study, twin="PyTorch", model="rnn_with_attention", setup=setup))
+        own = of(study, _arm(study, twin=PYTORCH.name, model="rnn_with_attention", setup=setup))
         said.append(f"{setup} {median_ratio(own, twin)}")
         verdicts[verdict(probability_better(own, twin))].append(setup)
     sides = "; ".join(f"{name}: {', '.join(found)}" for name, found in verdicts.items() if found)
@@ -113,8 +120,8 @@ def twins_sentence(study: Study) -> str:
     """Whether PyTorch and Keras come to the same, from the same start."""
     pairs = []
     for arm in study.arms:
-        if arm.twin == "PyTorch" and arm.setup in ("twin", "initializers", "bias_start"):
-            others = (a for a in study.arms if a.twin != "PyTorch" and a.setup == arm.setup)
+        if arm.twin == PYTORCH.name and arm.setup in ("twin", "initializers", "bias_start"):
+            others = (a for a in study.arms if a.twin != PYTORCH.name and a.setup == arm.setup)
             other = next(a for a in others if a.model == arm.model)
             pairs.append(equivalence(of(study, arm), of(study, other), MARGIN))
     shown = sum(found.shown for found in pairs)
@@ -138,7 +145,7 @@ def splits_sentence(study: Study) -> str:
         found.append(verdict(better))
         middles = [f"{middle([*errors.values()]):.1e}" for errors in (ours, theirs)]
         lines.append([str(split), *middles, str(better), found[-1]])
-    columns = ("split", "median with attention", "without", "P(attention better)", "so")
+    columns = ("split", "median with attention", "without", "P(attention better)", "verdict")
     table = as_markdown(Table("", columns, lines, left=1))
     return "\n\n".join(
         [
@@ -146,7 +153,7 @@ def splits_sentence(study: Study) -> str:
             f"{found.count('worse')}; on {found.count('no difference shown')} no difference is "
             "shown.",
             table,
-            " ".join(notes(study, MARGIN)),
+            " ".join(study_notes(study, MARGIN)),
             _link(study),
         ]
     )

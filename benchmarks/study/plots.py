@@ -3,14 +3,15 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.run.figures import panels, save_figure
-from benchmarks.run.tables import TUTORIAL
+from attention_twins.figures import panels
+from attention_twins.twins import twin_of
+from benchmarks.common.figures import DASHES, save_figure, shades
 from benchmarks.study.arms import label
 from benchmarks.study.comparisons import best_rate, of
 from benchmarks.study.records import Study
 from benchmarks.study.summary import quantiles
 from benchmarks.study.tables import RATE, as_tutorial
-from shared.baselines import baselines
+from shared.baselines import TUTORIAL, baselines
 from shared.config import DECODERS, MODELS
 from shared.tasks import load_data
 
@@ -32,17 +33,17 @@ def errors_figure(study: Study) -> Figure:
     for row, arm in enumerate(arms):
         errors = np.array([*of(study, arm).values()])
         shown = errors[np.isfinite(errors) & (errors > 0)]
-        colour = "#0a6ebd" if "attention" in MODELS[arm.model] else "#c1272d"
-        height = row + noise.uniform(-0.22, 0.22, shown.size)
-        axes.plot(shown, height, ".", ms=2.5, alpha=0.35, color=colour, mew=0)
+        twin, height = twin_of(arm.twin), row + noise.uniform(-0.22, 0.22, shown.size)
+        axes.plot(shown, height, ".", ms=2.5, alpha=0.35, color=twin.colour, mew=0)
         if not shown.size:
             continue
         low, lower, middle, upper, high = quantiles(shown.tolist())
-        axes.plot([low, high], [row, row], color="0.15", lw=0.8)
+        dash = "-" if "attention" in MODELS[arm.model] else ":"
+        axes.plot([low, high], [row, row], color="0.15", lw=1.2, ls=dash)
         axes.plot([lower, upper], [row, row], color="0.15", lw=3)
         axes.plot(middle, row, "o", ms=5, mfc="white", mec="0.15")
         if arm in tutorials:
-            axes.plot(TUTORIAL[arm.model]["test_mse"], row, "x", color="0", ms=7)
+            axes.plot(TUTORIAL[arm.model]["test"], row, "x", color="0", ms=7)
     alike = len({arm.data_config for arm in arms}) == 1  # else each has baselines of its own
     simple = baselines(load_data(arms[0].data_config)) if alike else {}
     for (name, sides), style in zip(simple.items(), ("-", "--", ":", "-."), strict=False):
@@ -53,7 +54,9 @@ def errors_figure(study: Study) -> Figure:
     axes.set_yticks(range(len(arms)), [label(arm, study.arms) for arm in arms], fontsize="small")
     axes.invert_yaxis()
     axes.set(  # long names leave the axis little room: two lines
-        xscale="log", xlabel="test MSE (dots: starts;\nline: 5 to 95 %, bold 25 to 75 %, median)"
+        xscale="log",
+        xlabel="test MSE (dots: starts; line: 5 to 95 %, dotted without attention,\n"
+        "bold 25 to 75 %, median)",
     )
     if tutorials or simple:
         axes.legend(
@@ -70,7 +73,11 @@ def loss_figure(study: Study) -> Figure:
     figure, axes_of = panels(len(names), 5.2, 4, sharey=True)
     for axes, name in zip(axes_of, names, strict=True):
         own = [arm for arm in arms if arm.model == name]
-        for i, arm in enumerate(own):
+        for arm in own:
+            of_twin = [other for other in own if other.twin == arm.twin]
+            place, twin = of_twin.index(arm), twin_of(arm.twin)
+            colour = shades(twin.colour, len(of_twin))[place]
+            dash = twin.dash if len(of_twin) == 1 else DASHES[place % len(DASHES)]
             starts = study.starts(arm, best_rate(study, arm))
             losses = np.array([start["loss"] for start in starts], float)
             losses = np.nan_to_num(losses, nan=np.inf)  # null has become NaN
@@ -78,8 +85,8 @@ def loss_figure(study: Study) -> Figure:
             low, middle, high = np.quantile(
                 losses, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf"
             )
-            axes.plot(epochs, middle, color=f"C{i % 10}", label=label(arm, own))
-            axes.fill_between(epochs, low, high, color=f"C{i % 10}", alpha=0.12, lw=0)
+            axes.plot(epochs, middle, color=colour, ls=dash, label=label(arm, own))
+            axes.fill_between(epochs, low, high, color=colour, alpha=0.12, lw=0)
         told = ", told the number before" * (name in DECODERS and own[0].horizon > 1)
         axes.set(yscale="log", title=name + told, xlabel="epoch")
         axes.legend(frameon=False, fontsize="x-small")

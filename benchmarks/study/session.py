@@ -7,29 +7,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 
 from attention_twins.errors import InputError
+from attention_twins.progress import progress_bar
 from benchmarks.study.arms import Arm, label
 from benchmarks.study.pool import compute
 from benchmarks.study.records import Study, read
-from benchmarks.study.tables import save, show
+from benchmarks.study.views import save, show
 from benchmarks.study.worker import ChunkError
-
-COLUMNS = (
-    TextColumn("{task.description:50}"),
-    BarColumn(),
-    TextColumn("{task.completed:,}/{task.total:,} {task.fields[unit]}"),
-    TimeElapsedColumn(),
-    TimeRemainingColumn(),
-)
 
 
 def carry_out(study: Study, workers: int, scheduler: str | None, margin: float) -> int:
@@ -81,9 +67,9 @@ def searched(
     errors, found = Console(stderr=True), []
     go_on = f"go on with the same command and --out {folder}"
     try:
-        with Progress(*COLUMNS, console=errors) as progress:
+        with progress_bar(errors, "trials", width=50) as progress:
             for arm in arms:
-                bar = progress.add_task(f"search: {label(arm, arms)}", total=trials, unit="trials")
+                bar = progress.add_task(f"search: {label(arm, arms)}", total=trials, note="")
 
                 def tell(done: int, bar: TaskID = bar) -> None:
                     progress.update(bar, completed=done)
@@ -101,9 +87,9 @@ def _train(study: Study, left: list, workers: int, scheduler: str | None, errors
     """Train the chunks that are left, with a bar that counts starts."""
     total = study.plan["starts"] * sum(len(study.rates_of(arm)) for arm in study.arms)
     missing = sum(len(chunk.seeds) for chunk in left)
-    with Progress(*COLUMNS, console=errors) as progress:
+    with progress_bar(errors, "starts", width=50) as progress:
         name = f"{min(workers, os.cpu_count() or 1)} workers"
-        bar = progress.add_task(name, total=total, unit="starts")
+        bar = progress.add_task(name, total=total, note="")
         progress.update(bar, completed=total - missing)
         with contextlib.closing(compute(left, workers, scheduler)) as done:
             for chunk, result in done:

@@ -1,14 +1,10 @@
 """The tables of a study, computed from its record."""
 
-import csv
-import io
 import math
 
 import numpy as np
 
-from attention_twins.provenance import write_text
-from benchmarks.common.tables import Table, as_markdown, print_table, wide_console
-from benchmarks.run.tables import TUTORIAL
+from attention_twins.tables import Table
 from benchmarks.study.arms import Arm, label
 from benchmarks.study.comparisons import (
     attention_table,
@@ -31,12 +27,12 @@ from benchmarks.study.summary import (
     quantiles,
     share,
 )
-from shared.baselines import baselines
+from shared.baselines import TUTORIAL, baselines
 from shared.config import DECODERS
 from shared.tasks import load_data
 
 
-def tables(study: Study, margin: float) -> list[Table]:
+def study_tables(study: Study, margin: float) -> list[Table]:
     """All that a study has to say, in the order of reading."""
     found = [
         _errors(study),
@@ -54,7 +50,7 @@ def tables(study: Study, margin: float) -> list[Table]:
     return [table for table in found if table.lines]
 
 
-def notes(study: Study, margin: float) -> list[str]:
+def study_notes(study: Study, margin: float) -> list[str]:
     """What must be said under the tables."""
     arm, environment = study.arms[0], study.plan["environment"]
     data = arm.data_config
@@ -186,7 +182,7 @@ def _tutorials(study: Study) -> Table:
         if as_tutorial(arm) and study.errors(arm, RATE):
             cells = []
             for side in ("train", "test"):
-                value = TUTORIAL[arm.model][f"{side}_mse"]
+                value = TUTORIAL[arm.model][side]
                 below = place_of(value, [*study.errors(arm, RATE, side).values()])
                 cells += [f"{value:.3e}", f"{below:.0%}"]
             lines.append([label(arm, study.arms), *cells])
@@ -228,39 +224,3 @@ def answer(study: Study) -> str:
 def percent(found: Estimate) -> str:
     """A share with its interval."""
     return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"
-
-
-def show(study: Study, margin: float) -> None:
-    """Print every table."""
-    console = wide_console()
-    for table in tables(study, margin):
-        print_table(console, table)
-    for note in notes(study, margin):
-        console.print(note, markup=False, highlight=False)
-    for said in study.chain.corrupt:
-        console.print(said, style="yellow", markup=False)
-
-
-def save(study: Study, margin: float) -> None:
-    """Write tables.md, starts.csv and the figures into the record's folder."""
-    from benchmarks.study.plots import save_figures
-
-    parts = [f"### {table.title}\n\n{as_markdown(table)}\n" for table in tables(study, margin)]
-    text = "\n".join(parts) + "".join(f"\n{note}\n" for note in notes(study, margin))
-    write_text(study.folder / "tables.md", text)
-    write_text(study.folder / "starts.csv", as_csv(study))
-    save_figures(study)
-
-
-def as_csv(study: Study) -> str:
-    """A row for each training."""
-    file = io.StringIO()
-    own = ("seed", "learning_rate", "train_mse", "test_mse")
-    names = list(dict.fromkeys([*vars(study.arms[0]), *own]))
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    for arm in study.arms:
-        for rate in study.rates_of(arm):
-            for start in study.starts(arm, rate):
-                writer.writerow(vars(arm) | {name: start[name] for name in own})
-    return file.getvalue()

@@ -13,6 +13,7 @@ from attention_twins.in_keras.kinds import layers as keras_layers
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_torch.kinds import layers as torch_layers
 from attention_twins.pairing import pair_layers, settings
+from attention_twins.parity import Key, named, weight_trace
 from attention_twins.user_model import renamed
 
 K = keras.layers
@@ -124,6 +125,11 @@ def made(name):
     return model, nn.Sequential(*theirs()).double()
 
 
+def with_names(weights, names):
+    """Weights with other names of layers."""
+    return named(renamed(weight_trace(weights), names))
+
+
 def noisy(weights):
     generator = np.random.default_rng(0)
     return {n: abs(a + generator.normal(0, 0.3, a.shape)) + 0.05 for n, a in weights.items()}
@@ -147,9 +153,9 @@ def test_carried_over_weights_give_the_same_output(name, source):
         weights = noisy(keras_impl.get_weights(model))
     else:
         weights = noisy(torch_impl.get_weights(port))
-        weights = renamed(weights, to_keras, weights)
+        weights = with_names(weights, to_keras)
     keras_impl.set_weights(model, weights)
-    torch_impl.set_weights(port, renamed(weights, to_torch, weights))
+    torch_impl.set_weights(port, with_names(weights, to_torch))
     x = np.random.default_rng(1).normal(size=(5, 8, 3))
     port.eval()
     ours, theirs = keras_impl.predict(model, x), torch_impl.predict(port, x)
@@ -157,7 +163,7 @@ def test_carried_over_weights_give_the_same_output(name, source):
     scale = max(1, abs(ours).max())
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-14 * scale)
     back = torch_impl.get_weights(port)
-    for weights_again in (keras_impl.get_weights(model), renamed(back, to_keras, back)):
+    for weights_again in (keras_impl.get_weights(model), with_names(back, to_keras)):
         assert weights_again.keys() == weights.keys()
         for key, array in weights.items():
             np.testing.assert_array_equal(weights_again[key], array, err_msg=key)
@@ -188,29 +194,28 @@ def test_gates_in_another_order_would_be_seen(kind):
     blocks = np.split(kernel, gates, -1)
     keras_impl.set_weights(model, weights)
     wrong = weights | {f"{start}/kernel": np.concatenate([blocks[1], blocks[0], *blocks[2:]], -1)}
-    torch_impl.set_weights(port, renamed(wrong, {start: "0"}, wrong))
+    torch_impl.set_weights(port, with_names(wrong, {start: "0"}))
     x = np.random.default_rng(1).normal(size=(5, 8, 3))
     assert abs(keras_impl.predict(model, x) - torch_impl.predict(port, x)).max() > 1e-3
 
 
 def test_layers_may_have_any_name():
     names = {"v": "a", "m": "b", "backward": "c", "0": "d"}
-    weights = ["v/kernel", "m/forward/kernel", "backward/bias", "0/kernel"]
-    for own, shared in (
-        ("v/kernel", "a/kernel"),
-        ("m/forward/kernel", "b/forward/kernel"),
-        ("v/v/kernel", "v/a/kernel"),
-        ("m/backward/bias", "m/c/bias"),
-        ("adam/1/v/0/kernel", "adam/1/v/d/kernel"),
-        ("adam/0/t", "adam/0/t"),
-        ("state/v/m/forward/kernel", "state/v/b/forward/kernel"),
-        ("gradient/backward/bias", "gradient/c/bias"),
-        ("gradient/x", "gradient/x"),
-        ("0/input", "d/input"),
-        ("m/h", "b/h"),
-        ("output", "output"),
+    for own, layer in (
+        (Key("weight", "v", "kernel"), "a"),
+        (Key("weight", "m", "forward/kernel"), "b"),
+        (Key("v", "v", "kernel"), "a"),
+        (Key("m", "backward", "bias"), "c"),
+        (Key("v", "0", "kernel"), "d"),
+        (Key("t", "", "t"), ""),
+        (Key("v", "m", "forward/kernel"), "b"),
+        (Key("gradient", "backward", "bias"), "c"),
+        (Key("gradient", "", "x"), ""),
+        (Key("forward", "0", "input"), "d"),
+        (Key("forward", "m", "h", 2), "b"),
+        (Key("forward", "", "output"), ""),
     ):
-        assert renamed({own: 1}, names, weights) == {shared: 1}
+        assert renamed({own: 1}, names) == {own._replace(layer=layer): 1}
 
 
 def test_unknown_layers_are_named(twin):

@@ -1,4 +1,4 @@
-"""`twins check KERAS TORCH`: right ports pass, wrong ones are shown where they part."""
+"""`twins check --keras … --torch …`: right ports pass, wrong ones are shown where they part."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,9 @@ from safetensors.torch import load_model
 
 import keras_impl
 import torch_impl
+from attention_twins.check import as_spec, check_pair
 from attention_twins.cli import main
 from attention_twins.errors import InputError
-from attention_twins.pairing import as_spec, check_pair
 
 FILE = str(Path(user_models.__file__))
 QUICK = ["--keras-backend", "torch", "--steps", "6"]
@@ -61,7 +61,7 @@ def test_weights_go_to_keras_as_well(tmp_path):
         keras_backends=("torch",),
         steps=6,
     )
-    assert report.ok and report.verdict.rows and not report.differences
+    assert report.ok and report.comparison.rows and not report.differences
     original = user_models.keras_bidirectional()
     original.load_weights(saved)
     import torch
@@ -180,7 +180,7 @@ def test_example_of_the_page_on_porting_does_what_the_page_says(tmp_path, capsys
     assert main(["check", *models, *QUICK]) == 1
     shown = capsys.readouterr().out
     assert "trained biases is 1 in Keras and 2 in PyTorch" in shown
-    assert "on the rung step" in shown and "on the rung forward" not in shown
+    assert "at the stage step" in shown and "at the stage forward" not in shown
     float64 = shown.split("float32: largest")[0]
     lines = {line.split("  ")[0].strip(): line for line in float64.splitlines()}
     assert "✓" in lines["forward"] and "✓" in lines["gradients"] and "✗" in lines["step, adam"]

@@ -7,6 +7,7 @@ import pytest
 from helpers import config_of, some_data
 
 import keras_impl
+from attention_twins.parity import named
 from shared import reference
 from shared.config import MODELS
 from shared.weights import random_weights
@@ -24,7 +25,7 @@ def traced(twin, model, dtype="float64", masked=False, rows=7):
         mask = np.random.default_rng(1).uniform(size=(rows, config.time_steps)) < 0.6
         mask[2] = False
     x, y = data.train_x[:rows], data.train_y[:rows]
-    return twin.trace(created, x, y, mask), (config, weights, x, y, mask), created
+    return named(twin.trace(created, x, y, mask)), (config, weights, x, y, mask), created
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -72,7 +73,7 @@ def test_model_is_left_as_it_was(twin):
     first, (_, weights, x, y, _), created = traced(twin, "rnn_with_attention")
     for name, array in twin.get_weights(created).items():
         np.testing.assert_array_equal(array, weights[name])
-    again = twin.trace(created, x, y)
+    again = named(twin.trace(created, x, y))
     for name, array in first.items():
         np.testing.assert_array_equal(again[name], array)
     np.testing.assert_array_equal(twin.predict(created, x), first["output"])

@@ -28,7 +28,7 @@ def steps():
 
 TINY = "--numbers 60 --epochs 1"
 COMMANDS = {
-    "prove --model rnn_hidden --steps 30 --keras-backend tensorflow --no-faster": "within their gates",
+    "prove --model rnn_hidden --steps 30 --keras-backend tensorflow --no-faster": "within tolerance",
     f"run --model rnn_hidden {TINY} --fit --out run": "Report: run/report.html",
     "bench --grid grid.toml --model rnn_hidden --out bench": "Cost of a training step: rnn_hidden",
     f"study --model rnn_hidden {TINY} --seeds 2 --twin Keras/jax --setup twin --out study": (

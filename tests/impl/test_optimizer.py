@@ -7,6 +7,8 @@ from helpers import BACKEND, aligned, config_of, furthest, some_data
 import keras_impl
 import torch_impl
 from attention_twins.errors import InputError
+from attention_twins.in_keras import optimizer as in_keras
+from attention_twins.in_torch import optimizer as in_torch
 from attention_twins.training import OPTIMIZERS, Snapshot
 from shared.config import TrainConfig
 from shared.fibonacci import batch_order
@@ -14,6 +16,8 @@ from shared.weights import random_weights
 
 BRIDGED = [name for name in OPTIMIZERS if name != "rmsprop"]
 MODEL = "rnn_with_attention"
+
+OPTIMIZER = {keras_impl: in_keras, torch_impl: in_torch}
 
 
 def train(twin, order, optimizer="adam", start=None, snapshots=(), dtype="float64", **options):
@@ -84,13 +88,14 @@ def test_states_are_copies(twin):
     half = train(twin, batch_order(23, 1, 0))
     config = TrainConfig(keras_backend=BACKEND)
     created = twin.create_model(config_of(MODEL, "float64"))
-    optimizer = twin.optimizer.create_optimizer(created, config)
+    own = OPTIMIZER[twin]
+    optimizer = own.create_optimizer(created, config)
     given = {name: aligned(array) for name, array in half.state.items()}
-    twin.optimizer.set_state(created, optimizer, config, given)
-    got = twin.optimizer.get_state(created, optimizer, config)
+    own.set_state(created, optimizer, config, given)
+    got = own.get_state(created, optimizer, config)
     for array in [*given.values(), *got.values()]:
         array[...] = 7
-    assert furthest_state(twin.optimizer.get_state(created, optimizer, config), half.state) == 0
+    assert furthest_state(own.get_state(created, optimizer, config), half.state) == 0
 
 
 def test_snapshots_do_not_disturb(twin):

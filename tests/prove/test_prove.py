@@ -1,4 +1,4 @@
-"""`twins prove`: the ladder on all four twins, and every way it can end."""
+"""`twins check`: the ladder on all four twins, and every way it can end."""
 
 import contextlib
 import json
@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from attention_twins.cli import main
-from attention_twins.parity import FASTER_RUNGS, RUNGS, gate
+from attention_twins.tolerances import tolerance
+from attention_twins.traces import FASTER_STAGES, STAGES, snapshot_steps
 from attention_twins.training import OPTIMIZERS
-from benchmarks.prove.cases import snapshot_steps
 from shared.config import MODEL_GROUPS, MODELS, TUTORIAL_MODELS
 
 NAMES = ", ".join([*MODEL_GROUPS, *MODELS])
@@ -33,19 +33,19 @@ def certificate(tmp_path_factory):
     return json.loads((folder / "c.json").read_text())
 
 
-def test_every_rung_of_every_network_in_every_twin_is_there(certificate):
+def test_every_stage_of_every_network_in_every_twin_is_there(certificate):
     assert certificate["ok"] and certificate["status"] == "complete"
     found = {(r["model"], r["twin"], r["against"], r["rung"]) for r in certificate["rows"]}
     for model in TUTORIAL_MODELS:
         for twin in KERAS:
-            for rung in RUNGS:
-                assert (model, twin, "PyTorch", rung) in found
+            for stage in STAGES:
+                assert (model, twin, "PyTorch", stage) in found
         for twin in [*KERAS, "PyTorch"]:
-            for rung in ("weights", "forward", "loss", "gradients", "mask"):
-                assert (model, twin, "definition", rung) in found
+            for stage in ("weights", "forward", "loss", "gradients", "mask"):
+                assert (model, twin, "definition", stage) in found
 
 
-def test_every_comparison_holds_its_gate(certificate):
+def test_every_comparison_holds_its_tolerance(certificate):
     for row in certificate["rows"]:
         assert row["ok"], row
         if row["gate"] is None:
@@ -55,9 +55,9 @@ def test_every_comparison_holds_its_gate(certificate):
         value = row["max_rel"] if row["relative"] else row["max_abs"]
         assert value <= row["gate"] <= 1e-13
         if row["tensor"].startswith("gradient/"):
-            assert row["gate"] == gate("gradients", "float64").limit and row["relative"]
+            assert row["gate"] == tolerance("gradients", "float64").limit and row["relative"]
         else:
-            assert row["gate"] == gate(row["rung"], "float64", row["step"]).limit
+            assert row["gate"] == tolerance(row["rung"], "float64", row["step"]).limit
 
 
 def test_trajectory_has_every_weight_at_every_landmark(certificate):
@@ -80,11 +80,11 @@ def test_trajectory_has_every_weight_at_every_landmark(certificate):
 def test_faster_ways_are_compared_with_fit(certificate):
     for model, count in (("rnn", 5), ("rnn_with_attention", 7)):
         for twin in [*KERAS, "PyTorch"]:
-            for rung in FASTER_RUNGS:
+            for stage in FASTER_STAGES:
                 rows = [
                     row["tensor"]
                     for row in certificate["rows"]
-                    if (row["model"], row["twin"], row["rung"]) == (model, twin, rung)
+                    if (row["model"], row["twin"], row["rung"]) == (model, twin, stage)
                     and (row["against"], row["step"]) == ("its fit", 1000)
                 ]
                 assert len(rows) == len(set(rows)) == count + 1
@@ -112,9 +112,9 @@ def test_every_optimizer_with_weights_and_state_at_every_step(certificate):
 
 
 def test_hand_overs_go_both_ways(certificate):
-    for rung in ("weights", "hand-off"):
+    for stage in ("weights", "hand-off"):
         sides = {
-            row["from"] for row in certificate["rows"] if row["rung"] == rung and "from" in row
+            row["from"] for row in certificate["rows"] if row["rung"] == stage and "from" in row
         }
         assert sides == {"torch", "keras-tensorflow", "keras-jax", "keras-torch"}
 
@@ -127,7 +127,7 @@ def test_certificate_says_what_was_checked_where(certificate):
         assert key in certificate
 
 
-def test_own_float32_error_stands_beside_the_gate(tmp_path, capsys):
+def test_own_float32_error_stands_beside_the_tolerance(tmp_path, capsys):
     path = tmp_path / "c.json"
     options = ["--model", "rnn", "--steps", "6", "--keras-backend", "torch", "--json", str(path)]
     options.append("--no-faster")
@@ -139,7 +139,7 @@ def test_own_float32_error_stands_beside_the_gate(tmp_path, capsys):
                 assert 0 <= row["own_error"] < 1e-4
     shown = capsys.readouterr().out
     assert "float64: largest difference" in shown and "float32: largest difference" in shown
-    for line in (*(r for r in RUNGS if r not in ("step", "trajectory")), "step, adamw", "step 6"):
+    for line in (*(s for s in STAGES if s not in ("step", "trajectory")), "step, adamw", "step 6"):
         assert line in shown
 
 
@@ -169,7 +169,7 @@ def test_bad_options_are_refused_in_one_line(capsys, options, message):
     assert message in printed.err and printed.err.count("\n") == 1 and printed.out == ""
 
 
-def test_missing_framework_is_named_and_the_rest_is_checked(without, tmp_path, capsys):  # noqa: F811
+def test_missing_framework_is_named_and_the_rest_is_checked(without, tmp_path, capsys):
     without("jax")
     path = tmp_path / "c.json"
     assert main([*QUICK, "--json", str(path)]) == 1

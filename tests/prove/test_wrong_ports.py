@@ -1,4 +1,4 @@
-"""Wrong ports: each is seen, by the rung that should see it first; the correct one passes."""
+"""Wrong ports: each is seen, by the stage that should see it first; the correct one passes."""
 
 import inspect
 import json
@@ -7,8 +7,8 @@ import pytest
 
 import torch_impl
 from attention_twins.cli import main
-from attention_twins.parity import RUNGS
-from benchmarks.prove.wrong_ports import MUTANTS, applied, edited, find
+from attention_twins.traces import STAGES
+from benchmarks.prove.wrong_ports import WRONG_PORTS, applied, edited, find
 
 # The eleven that are made most often, and what sees them first.
 ELEVEN = {
@@ -36,30 +36,30 @@ def matrix(tmp_path_factory):
 
 
 def test_correct_port_passes(matrix):
-    for model in {mutant.model for mutant in MUTANTS.values()}:
+    for model in {mutant.model for mutant in WRONG_PORTS.values()}:
         found = matrix["", model]
         assert found["killed_by"] is None and not any(found["rungs"].values())
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_wrong_port_is_seen_first_by_its_rung(matrix, name):
-    found = matrix[name, MUTANTS[name].model]
-    first = MUTANTS[name].killed_by
+@pytest.mark.parametrize("name", WRONG_PORTS)
+def test_wrong_port_is_seen_first_by_its_stage(matrix, name):
+    found = matrix[name, WRONG_PORTS[name].model]
+    first = WRONG_PORTS[name].seen_first_by
     assert found["killed_by"] == first
-    rungs = list(RUNGS)
+    stages = list(STAGES)
     assert found["rungs"][first]
-    assert not any(found["rungs"][rung] for rung in rungs[: rungs.index(first)])
+    assert not any(found["rungs"][stage] for stage in stages[: stages.index(first)])
     assert any("tensor" in line for line in found["first_divergence"])
 
 
 def test_the_eleven_are_seen_by_forward_gradients_and_one_step():
-    assert {name: MUTANTS[name].killed_by for name in ELEVEN} == ELEVEN
-    assert len(MUTANTS) >= 21
+    assert {name: WRONG_PORTS[name].seen_first_by for name in ELEVEN} == ELEVEN
+    assert len(WRONG_PORTS) >= 21
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", WRONG_PORTS)
 def test_mutants_leave_nothing_behind(name):
-    originals = {target: find(target)[2] for target in MUTANTS[name].edits}
+    originals = {target: find(target)[2] for target in WRONG_PORTS[name].edits}
     with applied(name):
         assert all(find(target)[2] is not originals[target] for target in originals)
     assert {target: find(target)[2] for target in originals} == originals

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks.common.sources import ROOT
 from benchmarks.run.documents import FOLDERS, FORECAST
 from benchmarks.run.figures import attention_figure, forecast_figure, loss_figure, prediction_figure
-from benchmarks.run.tables import prediction_rows, result_rows, show, verdict
+from benchmarks.run.tables import predictions_table, results_table, show, verdict
 from benchmarks.run.worker import _quantiles
 from shared.config import DataConfig
 from shared.fibonacci import load_fibonacci
@@ -54,18 +54,18 @@ def test_committed_record_is_about_the_tutorial(record):
 
 
 def test_largest_numbers_come_first(record):
-    columns, rows = prediction_rows(record)
-    numbers = [float(column) for column in columns[2:]]
+    table = predictions_table(record)
+    numbers = [float(column) for column in table.columns[2:]]
     assert numbers == sorted(numbers, reverse=True)
     np.testing.assert_allclose(numbers[0], max(record["test_numbers"]), rtol=1e-3)
     row = record["test_numbers"].index(max(record["test_numbers"]))
-    assert rows[0][:2] == ["rnn", "Keras"]
-    assert rows[0][2] == f"{record['fits'][0]['test_numbers'][row]:.3e}"
+    assert table.lines[0][:2] == ["rnn", "Keras"]
+    assert table.lines[0][2] == f"{record['fits'][0]['test_numbers'][row]:.3e}"
 
 
 def test_every_row_of_the_table_has_every_column(record):
-    assert {len(row) for row in result_rows(record)} == {6}
-    assert len(list(result_rows(record))) == 4 + 2 + 4
+    assert {len(line) for line in results_table(record).lines} == {6}
+    assert len(results_table(record).lines) == 4 + 2 + 4
 
 
 @pytest.mark.parametrize("width", [80, 200])

@@ -1,0 +1,76 @@
+"""Training steps of any network in PyTorch. Mirror: in_keras/steps.py."""
+
+from collections.abc import Collection
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from attention_twins.in_torch.optimizer import (
+    create_optimizer,
+    follow_keras,
+    get_state,
+    set_state,
+)
+from attention_twins.in_torch.runtime import floatx
+from attention_twins.in_torch.weights import get_weights, set_weights
+from attention_twins.stages import Rows
+from attention_twins.training import FitResult, Snapshot, Training
+
+LOSSES = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "bce": functional.binary_cross_entropy_with_logits,
+    "ce": functional.cross_entropy,
+}
+"""Name of a loss → function of outputs and targets."""
+
+
+def fit(
+    model: nn.Module,
+    data: Rows,
+    config: Training,
+    order: np.ndarray,
+    resume_from: Snapshot | None = None,
+    snapshots: Collection[int] = (),
+) -> FitResult:
+    """Train a network in the steps that Keras takes.
+
+    Args:
+        model: the network; its weights are changed in place.
+        data: training rows, in the network's dtype.
+        config: batch size, optimizer and loss.
+        order: rows in the order of training, int (epochs, rows).
+        resume_from: go on from these weights and this state, of either framework.
+        snapshots: steps of this training after which to keep weights and state, from 1.
+
+    Raises:
+        InputError: weights or state that do not fit.
+    """
+    losses, kept, wanted = [], {}, frozenset(snapshots)
+    dtype = np.dtype(str(next(model.parameters()).dtype).removeprefix("torch."))
+    with floatx(dtype.name):
+        model.train()
+        optimizer = create_optimizer(model, config)
+        if resume_from is not None:
+            set_weights(model, resume_from.weights)
+            set_state(model, optimizer, config, resume_from.state)
+        x, y = torch.tensor(data.train_x), torch.tensor(data.train_y)
+        before = step = 0 if resume_from is None else int(resume_from.state.get("t", 0))
+        for rows in torch.tensor(order):
+            total = torch.zeros(())
+            batches = torch.split(rows, config.batch_size)
+            steps = follow_keras(optimizer, range(step + 1, step + 1 + len(batches)), config, dtype)
+            for step, batch in zip(steps, batches, strict=True):
+                optimizer.zero_grad()
+                loss = LOSSES[config.loss](model(x[batch]), y[batch])
+                loss.backward()
+                optimizer.step()
+                total += loss.detach() * len(batch)
+                if step - before in wanted:
+                    state = get_state(model, optimizer, config)
+                    kept[step - before] = Snapshot(get_weights(model), state)
+            losses.append(total.item() / len(rows))
+        state = get_state(model, optimizer, config)
+    return FitResult(weights=get_weights(model), state=state, loss=losses, snapshots=kept)
