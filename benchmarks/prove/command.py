@@ -120,7 +120,9 @@ class Prove:
             for variant in variants
             if variant == "tutorial" or model in WITH_VARIANTS
         ]
-        backends = list(get_args(KerasBackend)) if backend == "all" else [backend]
+        backends: list[KerasBackend] = (
+            list(get_args(KerasBackend)) if backend == "all" else [backend]
+        )
         return prove(
             Request(cases=cases, keras_backends=backends, json=output.json, figure=output.figure)
         )

@@ -19,7 +19,7 @@ from shared.config import DATA, MODEL_GROUPS, MODELS, SETUPS, ModelConfig, Train
 from shared.weights import random_weights, save_weights
 
 NAMES = ", ".join([*MODEL_GROUPS, *MODELS])
-TWIN_NAMES = "both, keras, torch, Keras/tensorflow, Keras/jax, Keras/torch, PyTorch"
+TWIN_NAMES = "both, keras, torch, PyTorch, Keras/tensorflow, Keras/jax, Keras/torch"
 MODULES = ("benchmarks", "attention_twins")
 ROOT = Path(__file__).parents[2]
 GROUPS = ("data", "network", "training", "measurement", "comparison", "output")
@@ -266,7 +266,7 @@ def test_names_to_choose_from_are_listed(capsys, monkeypatch):
     for command in ("run", "study"):
         shown = help_of(capsys, command)
         assert f"--data {{{','.join(DATA)}}}" in shown
-        assert "Keras/tensorflow,Keras/jax,Keras/torch,PyTorch}" in shown
+        assert "PyTorch,Keras/tensorflow,Keras/jax,Keras/torch}" in shown
     for command in ("run", "prove", "bench", "study"):
         assert f"--model [{{{NAMES.replace(', ', ',')}}}" in help_of(capsys, command)
 

@@ -235,7 +235,7 @@ def test_other_configurations_are_never_mixed(tmp_path, capsys):
         ("--data primes", "--data must be one of fibonacci, log_fibonacci"),
         ("--variant softer", "--variant must be one of all, tutorial, linear"),
         ("--model rnn --variant softer", "--variant must be one of all, tutorial, linear"),
-        ("--twin Theano", "--twin must be one of Keras/tensorflow, Keras/jax"),
+        ("--twin Theano", "--twin must be one of PyTorch, Keras/tensorflow"),
         ("--model gpt", "--model must be one of tutorial, all, rnn, rnn_with_attention"),
         (
             "--model encoder_decoder --variant linear",
