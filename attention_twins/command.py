@@ -105,7 +105,7 @@ class Check:
         """
         self.output.check()
 
-        from attention_twins.check import check_pair  # only now: what it imports takes seconds
+        from attention_twins.check import check_pair  # only now: what it imports takes a second
 
         backend = self.training.keras_backend
         report = check_pair(

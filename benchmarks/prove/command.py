@@ -110,19 +110,22 @@ class Prove:
         from benchmarks.prove.cases import Case
         from benchmarks.prove.certificate import Request, prove
 
-        dtypes = ("float64", "float32") if self.data.dtype == "both" else (self.data.dtype,)
-        backend = training.keras_backend
-        steps = TUTORIAL_STEPS if training.full else training.steps or 1000
+        dtype, backend = self.data.dtype, training.keras_backend
         cases = [
-            Case(model, dtype, steps, training.seed, faster=training.faster, variant=variant)
-            for dtype in dtypes
+            Case(
+                model,
+                each,
+                TUTORIAL_STEPS if training.full else training.steps or 1000,
+                training.seed,
+                faster=training.faster,
+                variant=variant,
+            )
+            for each in (("float64", "float32") if dtype == "both" else (dtype,))
             for model in models
             for variant in variants
             if variant == "tutorial" or model in WITH_VARIANTS
         ]
-        backends: list[KerasBackend] = (
-            list(get_args(KerasBackend)) if backend == "all" else [backend]
-        )
+        backends = list(get_args(KerasBackend) if backend == "all" else (backend,))
         return prove(
             Request(cases=cases, keras_backends=backends, json=output.json, figure=output.figure)
         )

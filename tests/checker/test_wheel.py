@@ -56,16 +56,14 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     # From a copy: setuptools writes into the folder that it builds.
     files = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "attention_twins"],
+        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", ":!results"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    for name in [*files, "pyproject.toml", "README.md", "LICENSE"]:
+    for name in files:
         (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "source" / name).write_bytes((ROOT / name).read_bytes())
-    (folder / "source" / "shared").mkdir()
-    (folder / "source" / "shared" / "__init__.py").touch()
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder]
     subprocess.run([*command, folder / "source"], check=True, capture_output=True)
     (path,) = folder.glob("*.whl")
