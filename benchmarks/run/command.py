@@ -9,7 +9,6 @@ from rich.console import Console
 
 from attention_twins.errors import InputError
 from benchmarks.common.options import ModelName, TwinGroup, check_named
-from benchmarks.report.command import Report
 from shared.config import MODEL_GROUPS, DataConfig, ModelConfig, TrainConfig, chosen_models
 
 
@@ -96,11 +95,14 @@ class Run:
         code = Session(self.data, models, training, folder, way).run(twins, start)
         if code == 0:
             try:
-                Report(results=out or folder.parent, out=folder / "report.html")()
+                self.report(out or folder.parent, folder / "report.html")
             except Exception as error:  # whatever an odd record beside this one may do to it
                 said = f"no report: {type(error).__name__}: {error}"
                 Console(stderr=True).print(said, style="yellow", markup=False, soft_wrap=True)
         return code
+
+    def report(self, results: Path, out: Path) -> None:
+        """Make a report of all records in a folder: a command of its own, which knows this one."""
 
 
 def chosen_twins(names: tuple[str, ...], training: TrainConfig) -> tuple[list[str], TrainConfig]:
