@@ -121,7 +121,7 @@ class Check:
         )
         report.show()
         report.save(self.output.json)
-        if self.output.figure:
+        if self.output.figure and report.comparison.curves:
             from attention_twins.figures import save_growth
 
             save_growth(report.comparison.curves, self.output.figure)

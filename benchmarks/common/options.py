@@ -1,13 +1,11 @@
 """Options that several commands have: the same name for the same thing."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from attention_twins.errors import InputError
-from attention_twins.training import KerasBackend
+from attention_twins.twins import TWINS
 from shared.config import MODEL_GROUPS, MODELS, VARIANTS
-
-TWINS = ("PyTorch", *(f"Keras/{backend}" for backend in get_args(KerasBackend)))
 
 # Literals, so that --help, shell completion and the error for another name list them.
 if TYPE_CHECKING:
@@ -15,8 +13,8 @@ if TYPE_CHECKING:
 else:
     ModelName = Literal[(*MODEL_GROUPS, *MODELS)]
     VariantName = Literal[("all", *VARIANTS)]
-    TwinName = Literal[TWINS]
-    TwinGroup = Literal[("both", "keras", "torch", *TWINS)]
+    TwinName = Literal[tuple(twin.name for twin in TWINS)]
+    TwinGroup = Literal["both", "keras", "torch", TwinName]
 
 
 def given(command: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`twins check KERAS TORCH`: right ports pass, wrong ones are shown where they part."""
+"""`twins check --keras … --torch …`: right ports pass, wrong ones are shown where they part."""
 
 import json
 from pathlib import Path

@@ -100,6 +100,14 @@ def test_nearest_name_is_proposed_for_a_mistyped_one(capsys, arguments, message)
     assert capsys.readouterr() == ("", f"twins: error: {message}\n")
 
 
+def test_without_tyros_private_hook_its_own_message_is_shown(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tyro._errors", None)
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--epoch", "3"])
+    assert end.value.code == 2
+    assert "--epochs" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "new"),
     [

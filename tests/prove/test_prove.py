@@ -1,4 +1,4 @@
-"""`twins prove`: the ladder on all four twins, and every way it can end."""
+"""`twins check`: the ladder on all four twins, and every way it can end."""
 
 import contextlib
 import json
