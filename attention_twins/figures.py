@@ -52,7 +52,7 @@ def growth_figure(curves: Sequence[Curve]) -> "Figure":
     """How the largest difference of any weight grows, a panel for each network and type."""
     kinds = list(dict.fromkeys((curve["model"], curve["dtype"]) for curve in curves))
     across = 2 if len(kinds) <= 4 else 4
-    figure, axes_of = panels(len(kinds), 5.2, 4, across, sharex=True, sharey=True)
+    figure, axes_of = panels(len(kinds), 5.2, 4, across, sharex=True)
     handles = {}
     for (model, dtype), axes in zip(kinds, axes_of, strict=True):
         here = [curve for curve in curves if (curve["model"], curve["dtype"]) == (model, dtype)]

@@ -21,33 +21,10 @@ from benchmarks.bench.costs import (
 from benchmarks.bench.records import Record
 from benchmarks.bench.scaling import AXES, crossings, described, families, label, on_axis
 from benchmarks.bench.switches import TIERS, WAYS
-from benchmarks.common.figures import DASHES, save_figure, shades
+from benchmarks.common.figures import DASHES, Figures, shades
 
 WAY_DASHES = dict(zip(WAYS, DASHES, strict=False))
 """Way to train → line style."""
-
-ALTS = {
-    "steps": "Cost of a training step by each twin and way to train, on a logarithmic axis.",
-    "break_even": "Seconds of a training against its epochs, first call included.",
-    "scaling": "Cost of a training step against units, batch size and time steps.",
-}
-"""What each figure shows, for those who do not see it."""
-
-
-def save_figures(record: Record) -> None:
-    """Draw what the record has cells for."""
-    for name, figure in bench_figures(record).items():
-        save_figure(figure, record.folder / name)
-
-
-def bench_figures(record: Record) -> dict[str, Figure]:
-    """A key of ALTS → what the record has cells for."""
-    drawn = {
-        "steps": steps_figure(record),
-        "break_even": break_even_figure(record),
-        "scaling": scaling_figure(record),
-    }
-    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def networks(record: Record, tiers: str) -> list[list[Cell]]:
@@ -166,3 +143,19 @@ def _height(record: Record, own: Cell, axis: str, size: float) -> float:
     curve = dict(sorted(on_axis(own, families(record)[own], axis).items()))
     costs = [cost(record, cell).median for cell in curve.values()]
     return float(np.exp(np.interp(np.log(size), np.log([*curve]), np.log(costs))))
+
+
+BENCH_FIGURES: Figures[Record] = {
+    "steps": (
+        steps_figure,
+        "Cost of a training step by each twin and way to train, on a logarithmic axis.",
+    ),
+    "break_even": (
+        break_even_figure,
+        "Seconds of a training against its epochs, first call included.",
+    ),
+    "scaling": (
+        scaling_figure,
+        "Cost of a training step against units, batch size and time steps.",
+    ),
+}

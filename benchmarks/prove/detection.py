@@ -35,8 +35,8 @@ STEPS = 60
 KERAS = TENSORFLOW
 """What the wrong ports are compared with: the backend whose rounding needs a bridge, too."""
 
-Kill = dict[str, Any]
-"""As `kill` makes it and a certificate keeps it."""
+Detection = dict[str, Any]
+"""As `detect` makes it and a certificate keeps it."""
 
 
 def hunt(seed: int, certificate: Path | None) -> int:
@@ -46,7 +46,7 @@ def hunt(seed: int, certificate: Path | None) -> int:
     """
     models = dict.fromkeys([*TUTORIAL_MODELS, *(mutant.model for mutant in MUTANTS.values())])
     correct = [Case(model, "float64", STEPS, seed) for model in models]
-    # Of networks that the tutorial has not, gates follow from what float32 makes of them.
+    # For networks outside the tutorial tolerances follow from their float32 errors.
     single = [replace(case, dtype="float32") for case in correct if is_derived(case)]
     wrong = [Case(mutant.model, "float64", STEPS, seed, name) for name, mutant in MUTANTS.items()]
     plans = {
@@ -69,14 +69,16 @@ def hunt(seed: int, certificate: Path | None) -> int:
             close_record(record, certificate)
             raise
         record |= {"status": "complete", "failures": ascent.named_failures()}
-        kills = [kill(ascent.folder, case) for case in correct + wrong] * (not ascent.failures)
-    record["ok"] = bool(kills) and all(found["ok"] for found in kills)
-    show(kills)
-    close_record(record, certificate, kills=kills)
+        detections = [detect(ascent.folder, case) for case in correct + wrong] * (
+            not ascent.failures
+        )
+    record["ok"] = bool(detections) and all(found["ok"] for found in detections)
+    show(detections)
+    close_record(record, certificate, kills=detections)
     return int(not record["ok"])
 
 
-def kill(folder: Path, case: Case) -> Kill:
+def detect(folder: Path, case: Case) -> Detection:
     """Which stages see a port, and where it parts from Keras first."""
     ours, theirs = (
         folder / PYTORCH.worker / case.name,
@@ -123,30 +125,30 @@ def limits(folder: Path, case: Case) -> dict[Any, float]:
     return larger(rounding, stepped(from_float32(larger(ours, theirs), case.dtype)))
 
 
-def show(kills: list[Kill]) -> None:
+def show(detections: list[Detection]) -> None:
     """Print the detection matrix."""
     console = Console()
     console = Console(width=max(120, console.width))
-    print_table(console, matrix(kills))
-    console.print(sentence(kills), markup=False, highlight=False)
+    print_table(console, matrix(detections))
+    console.print(sentence(detections), markup=False, highlight=False)
 
 
-def matrix(kills: list[Kill]) -> Table:
+def matrix(detections: list[Detection]) -> Table:
     """A line for each port, a column for each stage."""
     lines = [
         [
             (found["mutant"] or f"the correct one, {found['model']}") + " ✗" * (not found["ok"]),
             *("●" if seen else "·" for seen in found["rungs"].values()),
         ]
-        for found in kills
+        for found in detections
     ]
     title = "● the stage sees it   · the stage does not   ✗ not as expected"
     return Table(title, ("port", *RUNGS), lines, left=1)
 
 
-def sentence(kills: list[Kill]) -> str:
+def sentence(detections: list[Detection]) -> str:
     """How many wrong ports are seen, and how many up to each stage."""
-    wrong = [found for found in kills if found["mutant"]]
+    wrong = [found for found in detections if found["mutant"]]
     alive = [found["mutant"] for found in wrong if not found["killed_by"]]
     text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"
     counts = []
@@ -155,5 +157,5 @@ def sentence(kills: list[Kill]) -> str:
         if new:
             counts.append(f"{new} first by {rung}")
     text += f": {', '.join(counts)}." if counts else "."
-    odd = [found["mutant"] or "the correct one" for found in kills if not found["ok"]]
+    odd = [found["mutant"] or "the correct one" for found in detections if not found["ok"]]
     return text + f" Not as expected: {', '.join(odd)}." * bool(odd)

@@ -31,7 +31,7 @@ def prove_blocks(root: Path) -> dict[str, dict[str, str]]:
             "family": family_block(family),
         },
         "docs/differences.md": {"effects": effects_block(full, mutants)},
-        "docs/porting.md": {"kills": kills_block(mutants)},
+        "docs/porting.md": {"kills": detection_block(mutants)},
     }
 
 
@@ -114,7 +114,7 @@ def effects_block(full: Certificate, mutants: Certificate) -> str:
     return f"{as_markdown(Table('', columns, lines))}\n\nConditions: {conditions(mutants)}."
 
 
-def kills_block(mutants: Certificate) -> str:
+def detection_block(mutants: Certificate) -> str:
     """The detection matrix."""
     return "\n\n".join(
         [
