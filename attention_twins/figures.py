@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attention_twins.errors import InputError
 from attention_twins.parity import gate
-from attention_twins.twins import twin_of
+from attention_twins.twins import TWIN_OF
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def growth_figure(curves: Sequence[Curve]) -> "Figure":
     for (model, dtype), axes in zip(kinds, axes_of, strict=True):
         here = [curve for curve in curves if (curve["model"], curve["dtype"]) == (model, dtype)]
         for curve in here:
-            twin = twin_of(curve["twin"])
+            twin = TWIN_OF[curve["twin"]]
             values = [v if v and math.isfinite(v) else math.nan for v in curve["max_abs"]]
             (handles[twin.title],) = axes.plot(curve["steps"], values, lw=1.2, **twin.style)
         steps = max((curve["steps"] for curve in here), key=len)

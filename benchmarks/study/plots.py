@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from attention_twins.figures import panels
-from attention_twins.twins import twin_of
+from attention_twins.twins import TWIN_OF
 from benchmarks.common.figures import DASHES, Figures, shades
 from benchmarks.study.arms import label
 from benchmarks.study.comparisons import best_rate, of
@@ -28,7 +28,7 @@ def errors_figure(study: Study) -> Figure | None:
     for row, arm in enumerate(arms):
         errors = np.array([*of(study, arm).values()])
         shown = errors[np.isfinite(errors) & (errors > 0)]
-        twin, height = twin_of(arm.twin), row + noise.uniform(-0.22, 0.22, shown.size)
+        twin, height = TWIN_OF[arm.twin], row + noise.uniform(-0.22, 0.22, shown.size)
         axes.plot(shown, height, ".", ms=2.5, alpha=0.5, color=twin.colour, mew=0)
         if not shown.size:
             continue
@@ -72,7 +72,7 @@ def loss_figure(study: Study) -> Figure | None:
         own = [arm for arm in arms if arm.model == name]
         for arm in own:
             of_twin = [other for other in own if other.twin == arm.twin]
-            place, twin = of_twin.index(arm), twin_of(arm.twin)
+            place, twin = of_twin.index(arm), TWIN_OF[arm.twin]
             colour = shades(twin.colour, len(of_twin))[place]
             dash = twin.dash if len(of_twin) == 1 else DASHES[place % len(DASHES)]
             starts = study.starts(arm, best_rate(study, arm))
