@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from benchmarks.common.tables import Table, as_markdown
+from attention_twins.figures import save_growth
+from attention_twins.tables import Table
+from benchmarks.common.tables import as_markdown
 from benchmarks.prove import detection
 from benchmarks.prove.tables import Certificate, overview, scores, sentence
 from shared.config import MODELS, TUTORIAL_MODELS
@@ -14,17 +16,20 @@ FAMILY = f"{CHECK}/family"
 """Certificates of the other networks, a file each."""
 
 
+def redraw_growth(root: Path) -> None:
+    """Draw the growth of the difference anew."""
+    full = json.loads((root / CHECK / "full.json").read_text())
+    save_growth(full["curves"], root / CHECK / "growth.png")
+
+
 def prove_blocks(root: Path) -> dict[str, dict[str, str]]:
     """Document → name of a block → what stands in it."""
-
-    def load(path: str) -> Certificate:
-        return json.loads((root / path).read_text())
-
     full, mutants, variants = (
-        load(f"{CHECK}/{name}.json") for name in ("full", "mutants", "variants")
+        json.loads((root / CHECK / f"{name}.json").read_text())
+        for name in ("full", "mutants", "variants")
     )
-    paths = {model: f"{FAMILY}/{model}.json" for model in MODELS}
-    family = {model: load(path) for model, path in paths.items() if (root / path).exists()}
+    paths = {model: root / FAMILY / f"{model}.json" for model in MODELS}
+    family = {m: json.loads(path.read_text()) for m, path in paths.items() if path.exists()}
     return {
         "README.md": {
             "proof": proof_block(full, mutants, variants),
