@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attention_twins.errors import InputError
 from attention_twins.tolerances import tolerance
-from attention_twins.twins import twin_of
+from attention_twins.twins import TWIN_OF
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,12 +52,12 @@ def growth_figure(curves: Sequence[Curve]) -> "Figure":
     """How the largest difference of any weight grows, a panel for each network and type."""
     kinds = list(dict.fromkeys((curve["model"], curve["dtype"]) for curve in curves))
     across = 2 if len(kinds) <= 4 else 4
-    figure, axes_of = panels(len(kinds), 5.2, 4, across, sharex=True, sharey=True)
+    figure, axes_of = panels(len(kinds), 5.2, 4, across, sharex=True)
     handles = {}
     for (model, dtype), axes in zip(kinds, axes_of, strict=True):
         here = [curve for curve in curves if (curve["model"], curve["dtype"]) == (model, dtype)]
         for curve in here:
-            twin = twin_of(curve["twin"])
+            twin = TWIN_OF[curve["twin"]]
             values = [v if v and math.isfinite(v) else math.nan for v in curve["max_abs"]]
             (handles[twin.title],) = axes.plot(curve["steps"], values, lw=1.2, **twin.style)
         steps = max((curve["steps"] for curve in here), key=len)

@@ -58,26 +58,17 @@ SCALAR_LIMIT = Twin(
 """No twin, but a row in tables and a curve in figures: what one scalar loop takes."""
 
 
-def twin_of(spelling: str) -> Twin:
-    """The twin with this name, or whose worker is called so.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return _SPELLINGS[spelling]
+TWIN_OF = {
+    spelling: twin for twin in (*TWINS, SCALAR_LIMIT) for spelling in (twin.name, twin.worker)
+}
+"""Name, or name of its worker → twin."""
 
 
 def trained_twin(side: str, keras_backend: str) -> Twin:
     """The twin of one side of a run: keras, on a backend, or torch."""
-    return PYTORCH if side == PYTORCH.worker else twin_of(f"{side}-{keras_backend}")
+    return PYTORCH if side == PYTORCH.worker else TWIN_OF[f"{side}-{keras_backend}"]
 
 
 def title(spelling: str) -> str:
     """A twin as people read it; a wrong port keeps its name."""
-    twin = _SPELLINGS.get(spelling)
-    return twin.title if twin else spelling
-
-
-_SPELLINGS = {
-    spelling: twin for twin in (*TWINS, SCALAR_LIMIT) for spelling in (twin.name, twin.worker)
-}
+    return TWIN_OF[spelling].title if spelling in TWIN_OF else spelling

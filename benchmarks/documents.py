@@ -1,8 +1,8 @@
 """`python -m benchmarks.documents` writes into the documents what can be measured or quoted.
 
 A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced; documents.py in each command's
-folder says by what. No number is typed by hand. The tables and figures of the records of
-`twins bench` and `twins study` are drawn anew.
+folder says by what. No number is typed by hand. The figures of every record and the
+tables of `twins bench` and `twins study` are made anew.
 """
 
 import re
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.bench.documents import bench_blocks, redraw_bench
 from benchmarks.common.sources import ROOT, source_blocks
-from benchmarks.prove.documents import prove_blocks
-from benchmarks.run.documents import run_blocks
+from benchmarks.prove.documents import prove_blocks, redraw_growth
+from benchmarks.run.documents import redraw_runs, run_blocks
 from benchmarks.study.documents import redraw_studies, study_blocks
 
 
@@ -40,7 +40,7 @@ def fill(text: str, blocks: dict[str, str], document: str) -> str:
 
 
 if __name__ == "__main__":
-    redraw_bench(ROOT)
-    redraw_studies(ROOT)
+    for redraw in (redraw_runs, redraw_growth, redraw_bench, redraw_studies):
+        redraw(ROOT)
     for path, text in filled_documents().items():
         path.write_text(text)

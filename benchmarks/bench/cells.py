@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields
 
 from attention_twins.errors import InputError, check_choice, check_integer
 from attention_twins.training import Device, Dtype
-from attention_twins.twins import PYTORCH, SCALAR_LIMIT, TORCH, TWINS, twin_of
+from attention_twins.twins import PYTORCH, SCALAR_LIMIT, TORCH, TWIN_OF, TWINS
 from benchmarks.bench.switches import SWITCHES, WAYS
 from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 
@@ -86,7 +86,7 @@ class Cell:
     def keeps(self) -> bool:
         """What it compiles is kept on disk, so that its first process is not like the others."""
         compiles = self.way != "fit" or self.switch == "torch.compile"
-        return compiles and twin_of(self.twin) in (PYTORCH, TORCH, SCALAR_LIMIT)
+        return compiles and TWIN_OF[self.twin] in (PYTORCH, TORCH, SCALAR_LIMIT)
 
     @property
     def name(self) -> str:
@@ -124,7 +124,7 @@ class Cell:
             epochs=epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            keras_backend=twin_of(self.twin).backend,  # type: ignore[arg-type]
+            keras_backend=TWIN_OF[self.twin].backend,  # type: ignore[arg-type]
             device=self.device,
             threads=self.threads,
         )

@@ -143,13 +143,8 @@ def growth_table(record: Record) -> Table:
 
 def drift_table(record: Record) -> Table:
     """Whether an epoch becomes slower the longer a training lasts."""
-    columns = (
-        "twin",
-        "way to train",
-        "steps in all",
-        "last third of the epochs over the first",
-        "verdict",
-    )
+    ratio_of = "last third of the epochs over the first"
+    columns = ("twin", "way to train", "steps in all", ratio_of, "verdict")
     lines = []
     for cell in measured(record):
         if cell.way == "fit_compiled" and cell.setting == settings(record)[0] and not cell.copy:

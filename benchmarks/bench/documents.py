@@ -1,5 +1,6 @@
 """What the documents say of time, from the records of `twins bench`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from attention_twins.tables import Table
@@ -20,7 +21,10 @@ FULL = "results/bench/full"
 NEAR = 1.05
 """Two ratios are near when neither is larger than the other by this factor."""
 
-SHORT = ("tier", "twin", "way to train", "µs per step and start", "times faster than own fit")
+SHORT = (
+    *("tier", "twin", "way to train", "µs per step and start"),
+    *("times faster than own fit", "30 epochs s"),
+)
 """Columns of the table in the README."""
 
 
@@ -61,14 +65,13 @@ def speed_block(record: Record) -> str:
 def short_speed_block(record: Record) -> str:
     """The figure, how much faster each twin gets, a cell against itself."""
     costs, null = chosen(record, "Cost of a training step", "A cell against itself")
-    columns = (*SHORT, "30 epochs s")
-    kept = [costs.columns.index(column) for column in columns]
-    lines = [[line[i] for i in kept] for line in costs.lines]
+    places = [costs.columns.index(column) for column in SHORT]
+    lines = [[line[i] for i in places] for line in costs.lines]
     return "\n\n".join(
         [
             f"![Cost of a training step]({BENCH}/steps.png)",
             f"Cost of a training step of {costs.title.removeprefix('Cost of a training step: ')}:",
-            as_markdown(Table("", columns, lines, left=3)),
+            as_markdown(Table("", SHORT, lines, left=3)),
             "A cell measured twice, as if it were two:",
             as_markdown(null),
             " ".join(bench_notes(record)),
@@ -101,41 +104,28 @@ def ledger_block(record: Record) -> str:
         "a difference where there is none. Where Keras/tensorflow's intervals are wide, some "
         "of its processes wait in every step, and others do not."
     )
-    return "\n\n".join(
-        [
-            *map(titled, found),
-            chance,
-            *bench_notes(record)[-2:],
-            f"Record: [{LEDGER}](../{LEDGER}).",
-        ]
-    )
+    return _block(record, "", [*map(titled, found), chance], f"Record: [{LEDGER}](../{LEDGER}).")
 
 
 def networks_block(record: Record) -> str:
     """What the other networks cost, and how much faster each twin gets."""
     found = chosen(record, "Network by network", "A cell against itself", "Not meas", "Processes")
-    return "\n\n".join(
-        [
-            f"![Cost of a training step, network by network](../{NETWORKS}/steps.png)",
-            *map(titled, found),
-            *bench_notes(record)[-2:],
-            f"Every table: [{NETWORKS}/tables.md](../{NETWORKS}/tables.md).",
-        ]
-    )
+    figure = f"![Cost of a training step, network by network](../{NETWORKS}/steps.png)"
+    more = f"Every table: [{NETWORKS}/tables.md](../{NETWORKS}/tables.md)."
+    return _block(record, figure, map(titled, found), more)
 
 
 def scaling_block(record: Record) -> str:
     """The law and the crossovers."""
     others = chosen(record, "A cell against itself", "Not measured", "Processes")
-    found = [*law_tables(record), *others]
-    return "\n\n".join(
-        [
-            f"![Cost of a step against size](../{FULL}/scaling.png)",
-            *map(titled, found),
-            *bench_notes(record)[-2:],
-            f"Every size: [{FULL}/tables.md](../{FULL}/tables.md).",
-        ]
-    )
+    figure = f"![Cost of a step against size](../{FULL}/scaling.png)"
+    more = f"Every size: [{FULL}/tables.md](../{FULL}/tables.md)."
+    return _block(record, figure, map(titled, [*law_tables(record), *others]), more)
+
+
+def _block(record: Record, figure: str, parts: Iterable[str], more: str) -> str:
+    """A figure if there is one, tables and sentences, machine and blocks, where there is more."""
+    return "\n\n".join([*[figure] * bool(figure), *parts, *bench_notes(record)[-2:], more])
 
 
 def chosen(record: Record, *titles: str) -> list[Table]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from attention_twins.figures import panels
-from attention_twins.twins import SCALAR_LIMIT, twin_of
+from attention_twins.twins import SCALAR_LIMIT, TWIN_OF
 from benchmarks.bench.cells import Cell, told_apart
 from benchmarks.bench.costs import (
     by_block,
@@ -21,33 +21,10 @@ from benchmarks.bench.costs import (
 from benchmarks.bench.records import Record
 from benchmarks.bench.scaling import AXES, crossings, described, families, label, on_axis
 from benchmarks.bench.switches import TIERS, WAYS
-from benchmarks.common.figures import DASHES, save_figure, shades
+from benchmarks.common.figures import DASHES, Figures, shades
 
 WAY_DASHES = dict(zip(WAYS, DASHES, strict=False))
 """Way to train → line style."""
-
-ALTS = {
-    "steps": "Cost of a training step by each twin and way to train, on a logarithmic axis.",
-    "break_even": "Seconds of a training against its epochs, first call included.",
-    "scaling": "Cost of a training step against units, batch size and time steps.",
-}
-"""What each figure shows, for those who do not see it."""
-
-
-def save_figures(record: Record) -> None:
-    """Draw what the record has cells for."""
-    for name, figure in bench_figures(record).items():
-        save_figure(figure, record.folder / name)
-
-
-def bench_figures(record: Record) -> dict[str, Figure]:
-    """A key of ALTS → what the record has cells for."""
-    drawn = {
-        "steps": steps_figure(record),
-        "break_even": break_even_figure(record),
-        "scaling": scaling_figure(record),
-    }
-    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def networks(record: Record, tiers: str) -> list[list[Cell]]:
@@ -85,7 +62,7 @@ def _draw_steps(axes: Axes, record: Record, cells: list[Cell]) -> None:
     cells = sorted(cells, key=lambda cell: (cell.tier, cost(record, cell).median))
     for row, cell in enumerate(cells):
         values = list(by_block(record, cell).values())
-        twin = twin_of(cell.twin)
+        twin = TWIN_OF[cell.twin]
         dots, rows = twin.marker, [row] * len(values)
         axes.plot(values, rows, ls="", marker=dots, ms=4, alpha=0.6, color=twin.colour)
         found = cost(record, cell)
@@ -118,7 +95,7 @@ def break_even_figure(record: Record) -> Figure | None:
     epochs = [1, 2, 5, 10, 30, 100, 300, 1000]
     for axes, (own, twin) in zip(axes_of, itertools.product(owners, twins), strict=True):
         cells = [cell for cell in own if cell.twin == twin]
-        colours = shades(twin_of(twin).colour, len(cells))
+        colours = shades(TWIN_OF[twin].colour, len(cells))
         for cell, colour, dash in zip(cells, colours, itertools.cycle(DASHES)):
             lines = usual(record, cell)
             seconds = [statistics.median(in_all(line, n) for line in lines) for n in epochs]
@@ -145,7 +122,7 @@ def scaling_figure(record: Record) -> Figure | None:
             curve = dict(sorted(on_axis(own, cells, axis).items()))
             costs = [cost(record, cell).median for cell in curve.values()]
             name = label(own, owners) if axis == AXES[0] else None
-            twin = twin_of(own.twin)
+            twin = TWIN_OF[own.twin]
             (line,) = panel.plot([*curve], costs, ls=WAY_DASHES[own.way], label=name)
             line.set(color=twin.colour, marker=twin.marker, markersize=3)
         for mark in marks:
@@ -166,3 +143,19 @@ def _height(record: Record, own: Cell, axis: str, size: float) -> float:
     curve = dict(sorted(on_axis(own, families(record)[own], axis).items()))
     costs = [cost(record, cell).median for cell in curve.values()]
     return float(np.exp(np.interp(np.log(size), np.log([*curve]), np.log(costs))))
+
+
+BENCH_FIGURES: Figures[Record] = {
+    "steps": (
+        steps_figure,
+        "Cost of a training step by each twin and way to train, on a logarithmic axis.",
+    ),
+    "break_even": (
+        break_even_figure,
+        "Seconds of a training against its epochs, first call included.",
+    ),
+    "scaling": (
+        scaling_figure,
+        "Cost of a training step against units, batch size and time steps.",
+    ),
+}

@@ -100,14 +100,8 @@ def law_of(cells: list[Cell], costs: list[list[float]]) -> list[Interval]:
 def law_table(record: Record) -> Table:
     """Overhead and work of every twin and way, with their intervals."""
     columns = (
-        "twin",
-        "way to train",
-        "µs per step",
-        "µs per time step",
-        "ns per multiplication",
-        "largest error",
-        "sizes",
-        "n",
+        *("twin", "way to train", "µs per step", "µs per time step", "ns per multiplication"),
+        *("largest error", "sizes", "n"),
     )
     lines, owners = [], families(record)
     planned = [alone(cell) for cell in grid_of(record.plan).cells if not cell.copy]

@@ -151,19 +151,14 @@ def _memory(record: Record, setting: Setting) -> Table:
     lines = []
     for cell in measured(record):
         if cell.setting == setting and not cell.copy and cell.tier != "L":
-            medians = [
-                statistics.median(line[key] for line in lines_of(record, cell))
-                for key in ("before_mib", "peak_mib")
-            ]
-            device = [line["device_mib"] for line in lines_of(record, cell) if line["device_mib"]]
-            lines.append(
-                [
-                    title(cell.twin),
-                    cell.name,
-                    *(f"{value:,.0f}" for value in (*medians, medians[1] - medians[0])),
-                    f"{statistics.median(device):,.0f}" if device else "",
-                ]
+            own = lines_of(record, cell)
+            before, peak = (
+                statistics.median(line[key] for line in own) for key in ("before_mib", "peak_mib")
             )
+            device = [line["device_mib"] for line in own if line["device_mib"]]
+            numbers = [f"{value:,.0f}" for value in (before, peak, peak - before)]
+            numbers.append(f"{statistics.median(device):,.0f}" if device else "")
+            lines.append([title(cell.twin), cell.name, *numbers])
     return Table(f"Memory: {setting.name}", columns, lines)
 
 

@@ -18,11 +18,12 @@ def show(record: Record) -> None:
 
 def save(record: Record) -> None:
     """Write tables.md, cells.csv and the figures into the record's folder."""
-    from benchmarks.bench.plots import save_figures
+    from benchmarks.bench.plots import BENCH_FIGURES
+    from benchmarks.common.figures import save_figures
 
     for name, text in texts(record).items():
         write_text(record.folder / name, text)
-    save_figures(record)
+    save_figures(BENCH_FIGURES, record, record.folder)
 
 
 def texts(record: Record) -> dict[str, str]:

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from attention_twins.processes import ONE_KERNEL, Send, framework_environment
-from attention_twins.twins import PYTORCH, SCALAR_LIMIT, TENSORFLOW, twin_of
+from attention_twins.twins import PYTORCH, SCALAR_LIMIT, TENSORFLOW, TWIN_OF
 from attention_twins.weights import Weights
 from benchmarks.bench.cells import MANY_EPOCHS, Cell
 from benchmarks.bench.steady import Rule, Stopwatch, steady_after
@@ -57,7 +57,7 @@ def variables(cell: Cell, caches: Path) -> dict[str, str]:
 
 def measure(send: Send, receive: Callable[[], Any], cell: Cell) -> None:
     """Train as the cell says until its rule is met; says `measured` with what was seen."""
-    name = twin_of(cell.twin).package
+    name = TWIN_OF[cell.twin].package
     package, side = map(importlib.import_module, (name, SIDES[name]))
     send("ready", None)
     side.begin(cell)
@@ -144,7 +144,7 @@ def fitted(
     order: np.ndarray | None,
 ) -> None:
     """Train the cell's network from a start by a twin's `fit`; says `fitted` with the weights."""
-    package = importlib.import_module(twin_of(twin).package)
+    package = importlib.import_module(TWIN_OF[twin].package)
     model = package.create_model(cell.model_config)
     package.set_weights(model, start)
     data = load_data(cell.data_config)

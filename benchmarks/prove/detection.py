@@ -74,12 +74,12 @@ def detect(seed: int, json: Path | None) -> int:
             close_record(record, json)
             raise
         record |= {"status": "complete", "failures": coordinator.named_failures()}
-        kills = []
+        detections = []
         if not coordinator.failures:
-            kills = [detection(coordinator.folder, case) for case in correct + wrong]
-    record["ok"] = bool(kills) and all(row["ok"] for row in kills)
-    show(kills)
-    close_record(record, json, kills=kills)
+            detections = [detection(coordinator.folder, case) for case in correct + wrong]
+    record["ok"] = bool(detections) and all(row["ok"] for row in detections)
+    show(detections)
+    close_record(record, json, kills=detections)
     return int(not record["ok"])
 
 
@@ -129,30 +129,30 @@ def limits(folder: Path, case: Case) -> Limits:
     return larger(rounding, once_stepped(from_float32(larger(ours, theirs), case.dtype)))
 
 
-def show(kills: list[Detection]) -> None:
+def show(detections: list[Detection]) -> None:
     """Print the detection matrix."""
     console = Console()
     console = Console(width=max(120, console.width))
-    print_table(console, matrix(kills))
-    console.print(sentence(kills), markup=False, highlight=False)
+    print_table(console, matrix(detections))
+    console.print(sentence(detections), markup=False, highlight=False)
 
 
-def matrix(kills: list[Detection]) -> Table:
+def matrix(detections: list[Detection]) -> Table:
     """A line for each port, a column for each stage."""
     lines = [
         [
             (found["mutant"] or f"the correct one, {found['model']}") + " ✗" * (not found["ok"]),
             *("●" if seen else "·" for seen in found["rungs"].values()),
         ]
-        for found in kills
+        for found in detections
     ]
     title = "● the stage sees it   · the stage does not   ✗ not as expected"
     return Table(title, ("port", *STAGES), lines, left=1)
 
 
-def sentence(kills: list[Detection]) -> str:
+def sentence(detections: list[Detection]) -> str:
     """How many wrong ports are seen, and how many up to each stage."""
-    wrong = [found for found in kills if found["mutant"]]
+    wrong = [found for found in detections if found["mutant"]]
     alive = [found["mutant"] for found in wrong if not found["killed_by"]]
     text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"
     counts = []
@@ -161,5 +161,5 @@ def sentence(kills: list[Detection]) -> str:
         if new:
             counts.append(f"{new} first by {rung}")
     text += f": {', '.join(counts)}." if counts else "."
-    odd = [found["mutant"] or "the correct one" for found in kills if not found["ok"]]
+    odd = [found["mutant"] or "the correct one" for found in detections if not found["ok"]]
     return text + f" Not as expected: {', '.join(odd)}." * bool(odd)

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+from attention_twins.figures import save_growth
 from attention_twins.report import CheckRecord, scores, sentence
-from benchmarks.common.tables import Table, as_markdown
+from attention_twins.tables import Table
+from benchmarks.common.tables import as_markdown
 from benchmarks.prove import detection
 from benchmarks.prove.tables import overview
 from shared.config import MODELS, TUTORIAL_MODELS
@@ -15,24 +17,27 @@ FAMILY = f"{CHECK}/family"
 """Certificates of the other networks, a file each."""
 
 
+def redraw_growth(root: Path) -> None:
+    """Draw the growth of the difference anew."""
+    full = json.loads((root / CHECK / "full.json").read_text())
+    save_growth(full["curves"], root / CHECK / "growth.png")
+
+
 def prove_blocks(root: Path) -> dict[str, dict[str, str]]:
     """Document → name of a block → what stands in it."""
-
-    def load(path: str) -> CheckRecord:
-        return json.loads((root / path).read_text())
-
     full, mutants, variants = (
-        load(f"{CHECK}/{name}.json") for name in ("full", "mutants", "variants")
+        json.loads((root / CHECK / f"{name}.json").read_text())
+        for name in ("full", "mutants", "variants")
     )
-    paths = {model: f"{FAMILY}/{model}.json" for model in MODELS}
-    family = {model: load(path) for model, path in paths.items() if (root / path).exists()}
+    paths = {model: root / FAMILY / f"{model}.json" for model in MODELS}
+    family = {m: json.loads(path.read_text()) for m, path in paths.items() if path.exists()}
     return {
         "README.md": {
             "proof": proof_block(full, mutants, variants),
             "family": family_block(family),
         },
         "docs/differences.md": {"effects": effects_block(full, mutants)},
-        "docs/porting.md": {"kills": kills_block(mutants)},
+        "docs/porting.md": {"kills": detection_block(mutants)},
     }
 
 
@@ -115,7 +120,7 @@ def effects_block(full: CheckRecord, mutants: CheckRecord) -> str:
     return f"{as_markdown(Table('', columns, lines))}\n\nConditions: {conditions(mutants)}."
 
 
-def kills_block(mutants: CheckRecord) -> str:
+def detection_block(mutants: CheckRecord) -> str:
     """The detection matrix."""
     return "\n\n".join(
         [

@@ -7,12 +7,11 @@ import json
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import matplotlib
 import numpy as np
 from jinja2 import Environment, select_autoescape
-from matplotlib.figure import Figure
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -23,14 +22,15 @@ from attention_twins.provenance import write_text
 from attention_twins.report import CheckRecord, scores, sentence
 from attention_twins.tables import Table
 from benchmarks.bench.costs import settings
-from benchmarks.bench.plots import ALTS, bench_figures
+from benchmarks.bench.plots import BENCH_FIGURES
 from benchmarks.bench.records import Record
 from benchmarks.bench.scaling import law_tables
 from benchmarks.bench.tables import bench_notes, bench_tables, tables_of_all
+from benchmarks.common.figures import Figures, R, drawn
 from benchmarks.common.sources import FRAMEWORKS, ROOT
 from benchmarks.prove.tables import overview
 from benchmarks.report.collect import Found
-from benchmarks.run.figures import FIGURES
+from benchmarks.run.figures import RUN_FIGURES
 from benchmarks.run.tables import (
     RunRecord,
     conditions,
@@ -40,7 +40,7 @@ from benchmarks.run.tables import (
 )
 from benchmarks.study.arms import label
 from benchmarks.study.card import card
-from benchmarks.study.plots import errors_figure, loss_figure
+from benchmarks.study.plots import STUDY_FIGURES
 from benchmarks.study.records import Study
 from benchmarks.study.tables import answer, study_notes, study_tables
 from shared import reference
@@ -51,21 +51,13 @@ HERE = files("benchmarks.report")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure as the source of an image, and what it shows in words."""
-
-    source: str
-    alt: str
-
-
-@dataclass(frozen=True)
 class Section:
     """One section of the page; what is empty is not shown."""
 
     id: str
     title: str
     text: str
-    figures: list[Picture] = field(default_factory=list)
+    figures: list[dict[str, str]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     columns: list[dict[str, str]] = field(default_factory=list)
@@ -73,21 +65,6 @@ class Section:
 
     chooser: bool = False
     """It has the chooser of seeds."""
-
-
-class Look(TypedDict):
-    """Where one training looks: the mean weight alpha (T,) of each time step."""
-
-    name: str
-    error: float
-    alpha: list[float]
-
-
-class ArmLooks(TypedDict):
-    """All trainings of an arm whose weights were kept."""
-
-    name: str
-    starts: list[Look]
 
 
 def write_page(path: Path, found: Found) -> None:
@@ -143,14 +120,13 @@ def side_by_side() -> Section:
 
 def run_section(horizon: int, record: RunRecord) -> Section:
     """What `twins run` has trained, to predict one number or several."""
-    drawn = [(make(record), alt) for make, alt in FIGURES.values()]
     several = horizon > 1
     aim = f"to forecast {horizon} numbers" if several else "to predict the next number"
     return Section(
         f"run-{horizon}" if several else "run",
         f"Trained in both, {aim}",
         verdict(record),
-        [picture(figure, alt) for figure, alt in drawn if figure is not None],
+        pictures(RUN_FIGURES, record),
         [results_table(record)],
         [*difference_lines(record), conditions(record)],
     )
@@ -166,13 +142,11 @@ def check_section(certificates: dict[str, CheckRecord]) -> Section:
     if others:
         tables.append(overview(dict(others)))
     commits = dict.fromkeys(c["environment"]["commit"] for c in certificates.values())
-    curves = certificate["curves"]
-    alt = "How the largest difference of a weight grows with the training steps."
     return Section(
         "proof",
         "The proof that they are equal",
         sentence(certificate),
-        [picture(growth_figure(curves), alt)] if curves else [],
+        pictures(CHECK_FIGURES, certificate),
         tables,
         [f"Commit {commit}." for commit in commits],
     )
@@ -187,7 +161,7 @@ def bench_section(place: int, record: Record) -> Section:
         f"speed-{place}" if place else "speed",
         "What training costs" + (f": {name}" if place else ""),
         f"Every line is measured in processes of its own, block by block.{more}",
-        [picture(figure, ALTS[name]) for name, figure in bench_figures(record).items()],
+        pictures(BENCH_FIGURES, record),
         bench_tables(record) if whole else [*tables_of_all(record), *law_tables(record)],
         bench_notes(record),
     )
@@ -200,15 +174,11 @@ def study_section(study: Study) -> Section:
         f"{answer(study)} Every network from many starts; a cross is the tutorial's own figure, of "
         "one run."
     )
-    errors, losses = (
-        "Test errors of every start, an arm a row, with quantiles.",
-        "Training loss against epochs, median and middle half of the starts.",
-    )
     return Section(
         "study",
         "Does attention help?",
         text.strip(),
-        [picture(errors_figure(study), errors), picture(loss_figure(study), losses)],
+        pictures(STUDY_FIGURES, study),
         study_tables(study, margin),
         study_notes(study, margin),
     )
@@ -226,9 +196,9 @@ def card_section(study: Study) -> Section:
     return Section("data", "The data", text, tables=card(study.arms[0].data_config))
 
 
-def attention(study: Study) -> list[ArmLooks]:
-    """Arms with attention, and where each start looks whose weights were kept."""
-    arms: list[ArmLooks] = []
+def attention(study: Study) -> list[dict[str, Any]]:
+    """Arms with attention, and alpha (T,) of each start whose weights were kept."""
+    arms = []
     for arm in study.arms:
         if "attention" not in MODELS[arm.model]:
             continue
@@ -241,19 +211,30 @@ def attention(study: Study) -> list[ArmLooks]:
                     mean = alpha["attention/alpha"].mean(axis=0)
                     name = f"seed {start['seed']}" + f", rate {rate:g}" * (len(study.rates) > 1)
                     rounded = [round(float(a), 5) for a in mean]
-                    starts.append(Look(name=name, error=start["test_mse"], alpha=rounded))
+                    starts.append({"name": name, "error": start["test_mse"], "alpha": rounded})
         if starts:
             arms.append({"name": label(arm, study.arms), "starts": starts})
     return arms
 
 
-def picture(figure: Figure, alt: str) -> Picture:
-    """A figure as an image with no address outside of the page."""
-    file = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "attention-twins", "svg.fonttype": "path"}):
-        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
-    source = base64.b64encode(file.getvalue()).decode()
-    return Picture(f"data:image/svg+xml;base64,{source}", alt)
+CHECK_FIGURES: Figures[CheckRecord] = {
+    "growth": (
+        lambda certificate: growth_figure(certificate["curves"]) if certificate["curves"] else None,
+        "How the largest difference of a weight grows with the training steps.",
+    )
+}
+
+
+def pictures(figures: Figures[R], record: R) -> list[dict[str, str]]:
+    """Source and words of each figure, as images with no address outside of the page."""
+    made = []
+    for figure, alt in drawn(figures, record).values():
+        file = io.BytesIO()
+        with matplotlib.rc_context({"svg.hashsalt": "attention-twins", "svg.fonttype": "path"}):
+            figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+        source = base64.b64encode(file.getvalue()).decode()
+        made.append({"source": f"data:image/svg+xml;base64,{source}", "alt": alt})
+    return made
 
 
 def coloured(source: str) -> str:

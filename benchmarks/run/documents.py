@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+from benchmarks.common.figures import save_figures
 from benchmarks.common.tables import as_markdown
+from benchmarks.run.figures import RUN_FIGURES
 from benchmarks.run.tables import (
     RunRecord,
     conditions,
@@ -16,11 +18,20 @@ FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
 FORECAST = "results/forecast"
 
 
+def load_run(folder: Path) -> RunRecord:
+    """The record in a folder."""
+    return json.loads((folder / "record.json").read_text())
+
+
+def redraw_runs(root: Path) -> None:
+    """Draw the figures of every run anew."""
+    for folder in (*FOLDERS, FORECAST):
+        save_figures(RUN_FIGURES, load_run(root / folder), root / folder)
+
+
 def run_blocks(root: Path) -> dict[str, dict[str, str]]:
     """Document → name of a block → what stands in it."""
-    single, double, forecast = (
-        json.loads((root / folder / "record.json").read_text()) for folder in (*FOLDERS, FORECAST)
-    )
+    single, double, forecast = (load_run(root / folder) for folder in (*FOLDERS, FORECAST))
     return {
         "README.md": {
             "results": results_block(single, double),

@@ -1,23 +1,14 @@
 """The figures of `twins run`, made from its record: PNG to look at, SVG to print."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from attention_twins.figures import panels
-from benchmarks.common.figures import save_figure, shades
+from benchmarks.common.figures import Figures, shades
 from benchmarks.run.tables import Fit, RunRecord, first_of, twin_of_fit
 from shared.config import DECODERS
-
-
-def save_figures(record: RunRecord, folder: Path) -> list[Path]:
-    """Write every figure that the record has data for; the files written."""
-    drawn = ((name, make(record)) for name, (make, _) in FIGURES.items())
-    return [file for name, f in drawn if f is not None for file in save_figure(f, folder / name)]
 
 
 def loss_figure(record: RunRecord) -> Figure:
@@ -87,24 +78,21 @@ def prediction_figure(record: RunRecord) -> Figure:
             twin = twin_of_fit(record, fit)
             below = shown & (predicted < 0) & (scale == "log")
             above = shown & ~below
-            style = {"color": twin.colour, "lw": 1}
-            if twin.marker != "x":
-                style["facecolors"] = "none"
-            axes.scatter(
-                *(true[above], predicted[above]),
-                s=40,
-                marker=twin.marker,
-                label=twin.framework,
-                **style,
-            )
-            if below.any():
-                axes.scatter(
-                    *(true[below], -predicted[below]),
-                    s=8 if twin.marker == "x" else 40,
-                    marker="v",
-                    label=f"{twin.framework}: negative, shown as positive",
-                    **style,
-                )
+            cross, label = twin.marker == "x", twin.framework
+            for side, values, size, marker in (
+                (above, predicted, 40, twin.marker),
+                (below, -predicted, 8 if cross else 40, "v"),
+            ):
+                if side.any():
+                    axes.scatter(
+                        *(true[side], values[side], size),
+                        marker=marker,
+                        facecolors=twin.colour if cross else "none",
+                        edgecolors=None if cross else twin.colour,
+                        linewidths=1,
+                        label=label,
+                    )
+                label = f"{twin.framework}: negative, shown as positive"
         axes.plot(*[np.sort(true[shown])] * 2, color="0.5", lw=1, ls=":", label="exact", zorder=0)
         axes.set(
             title=name,
@@ -150,14 +138,12 @@ def forecast_figure(record: RunRecord) -> Figure | None:
         axes.set(title=f"test row {row + 1}", xlabel="time step", yscale=scale)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.axes[0].set_ylabel("number")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, frameon=False, fontsize="small", loc="outside lower center", ncols=4
-    )
+    names = {"frameon": False, "fontsize": "small", "loc": "outside lower center", "ncols": 4}
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), **names)
     return figure
 
 
-FIGURES: dict[str, tuple[Callable[[RunRecord], Figure | None], str]] = {
+RUN_FIGURES: Figures[RunRecord] = {
     "loss": (loss_figure, "Training loss of every epoch, in both frameworks."),
     "attention": (
         attention_figure,
@@ -166,7 +152,6 @@ FIGURES: dict[str, tuple[Callable[[RunRecord], Figure | None], str]] = {
     "predictions": (prediction_figure, "Predicted against true test numbers, in both frameworks."),
     "forecast": (forecast_figure, "What follows some test rows, and what each network forecasts."),
 }
-"""Name of a figure → what makes it of a record, if it has the data; what it shows, in words."""
 
 
 def _panels(record: RunRecord) -> tuple[Figure, dict[str, Axes]]:

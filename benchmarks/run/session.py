@@ -15,8 +15,9 @@ from attention_twins.progress import progress_bar
 from attention_twins.provenance import environment, finite, write_json
 from attention_twins.twins import trained_twin
 from attention_twins.weights import Weights
+from benchmarks.common.figures import save_figures
 from benchmarks.run import worker
-from benchmarks.run.figures import save_figures
+from benchmarks.run.figures import RUN_FIGURES
 from benchmarks.run.tables import Fit, RunRecord, show
 from shared.baselines import baselines
 from shared.config import DataConfig, ModelConfig, TrainConfig
@@ -223,7 +224,7 @@ class Session:
             record = finite(self.record)
             show(record, self.out, Console(width=max(100, Console().width)))
             try:
-                save_figures(record, self.out)
+                save_figures(RUN_FIGURES, record, self.out)
             except OSError as error:
                 self._fail("figures", f"cannot be kept: {error}")
         if self.record["failures"] and self.record["status"] == "complete":

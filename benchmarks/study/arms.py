@@ -6,7 +6,7 @@ from typing import Any
 
 from attention_twins.errors import InputError, check_choice
 from attention_twins.training import Dtype
-from attention_twins.twins import PYTORCH, TWINS, twin_of
+from attention_twins.twins import PYTORCH, TWIN_OF, TWINS
 from shared.config import SETUPS, VARIANTS, DataConfig, DataName, ModelConfig, Setup, TrainConfig
 
 CHUNK = 500
@@ -77,7 +77,7 @@ class Arm:
             epochs=self.epochs,
             batch_size=self.batch_size,
             setup=self.setup,
-            keras_backend=twin_of(self.twin).backend,  # type: ignore[arg-type]
+            keras_backend=TWIN_OF[self.twin].backend,  # type: ignore[arg-type]
         )
 
 

@@ -17,6 +17,8 @@ from benchmarks.study.summary import (
 )
 from shared.config import MODELS, WITH_VARIANTS
 
+WITHOUT = "attention better", "that without"
+
 
 def best_rate(study: Study, arm: Arm) -> float:
     """The learning rate with the smallest median training error."""
@@ -58,22 +60,20 @@ def searched_table(study: Study) -> Table:
 
 def attention_table(study: Study) -> Table:
     """With attention against without, all else equal."""
-    columns = ("arm", "P(attention better)", "verdict", "median error, times that without")
-    lines = []
-    for arm, other in rivals(study):
-        lines += _against(study, arm, other)
-    return Table("Attention against none", columns, lines, left=1)
+    lines = [line for pair in rivals(study) for line in _against(study, *pair)]
+    return _against_table("Attention against none", WITHOUT, lines)
 
 
 def rates_table(study: Study) -> Table:
     """The same where both have one learning rate, not each its best."""
-    columns = ("arm", "P(attention better)", "verdict", "median error, times that without")
-    lines = []
-    for arm, other in rivals(study) if len(study.rates) > 1 else ():
-        for rate in study.rates if not arm.learning_rate else ():
-            for name, *cells in _against(study, arm, other, rate):
-                lines.append([f"{name}, {rate:g}", *cells])
-    return Table("Attention against none, at one rate", columns, lines, left=1)
+    lines = [
+        [f"{name}, {rate:g}", *cells]
+        for arm, other in rivals(study)
+        for rate in study.rates
+        if len(study.rates) > 1 and not arm.learning_rate
+        for name, *cells in _against(study, arm, other, rate)
+    ]
+    return _against_table("Attention against none, at one rate", WITHOUT, lines)
 
 
 def rivals(study: Study) -> Iterator[tuple[Arm, Arm]]:
@@ -99,30 +99,15 @@ def rivals(study: Study) -> Iterator[tuple[Arm, Arm]]:
 
 def variants_table(study: Study) -> Table:
     """Each variant of attention against the tutorial's, all else equal."""
-    columns = ("arm", "P(better than the tutorial's)", "verdict", "median error, times as large")
-    lines = []
-    for arm in study.arms:
-        others = (o for o in study.arms if o.variant == "tutorial" and arm.variant != "tutorial")
-        other = next((o for o in others if _same(arm, o, "variant")), None)
-        if other:
-            lines += _against(study, arm, other)
-    return Table("Variants against the tutorial's attention", columns, lines, left=1)
+    lines = _against_usual(study, "variant", "tutorial")
+    heads = "better than the tutorial's", "as large"
+    return _against_table("Variants against the tutorial's attention", heads, lines)
 
 
 def setups_table(study: Study) -> Table:
     """Each set-up against the twins', all else equal."""
-    columns = (
-        "arm",
-        "P(better than in the twin set-up)",
-        "verdict",
-        "median error, times as large",
-    )
-    lines = []
-    for arm in study.arms:
-        other = next((o for o in study.arms if _same(arm, o, "setup") and o.setup == "twin"), None)
-        if arm.setup != "twin" and other:
-            lines += _against(study, arm, other)
-    return Table("Set-ups", columns, lines, left=1)
+    lines = _against_usual(study, "setup", "twin")
+    return _against_table("Set-ups", ("better than in the twin set-up", "as large"), lines)
 
 
 def twins_table(study: Study, margin: float) -> Table:
@@ -152,6 +137,23 @@ def _same(one: Arm, other: Arm, *but: str) -> bool:
     return one != other and all(
         value == getattr(other, name) for name, value in vars(one).items() if name not in but
     )
+
+
+def _against_table(title: str, heads: tuple[str, str], lines: list[list[str]]) -> Table:
+    """A table of lines that `_against` has made; what is better, and times what the error is."""
+    better, times = heads
+    columns = ("arm", f"P({better})", "verdict", f"median error, times {times}")
+    return Table(title, columns, lines, left=1)
+
+
+def _against_usual(study: Study, name: str, usual: str) -> list[list[str]]:
+    """Every arm whose field is not the usual one, against the arm that differs in this only."""
+    lines = []
+    for arm in study.arms:
+        others = (o for o in study.arms if getattr(o, name) == usual and _same(arm, o, name))
+        if getattr(arm, name) != usual and (other := next(others, None)):
+            lines += _against(study, arm, other)
+    return lines
 
 
 def _against(study: Study, arm: Arm, other: Arm, rate: float | None = None) -> Iterator[list[str]]:

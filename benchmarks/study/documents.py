@@ -1,5 +1,6 @@
 """What docs/findings.md says, from the records of `twins study`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from attention_twins.tables import Table
@@ -9,6 +10,7 @@ from benchmarks.study.arms import Arm
 from benchmarks.study.comparisons import best_rate, of, rivals, verdict
 from benchmarks.study.records import Study, read
 from benchmarks.study.summary import (
+    Estimate,
     equivalence,
     median_ratio,
     middle,
@@ -54,10 +56,7 @@ def study_blocks(root: Path) -> dict[str, dict[str, str]]:
     found = {
         "attention": _block(tutorial, answer(tutorial), "Attention", "The tutorial"),
         "setups": _block(
-            tutorial,
-            setups_sentence(tutorial),
-            *("Errors", "Training", "Set-ups"),
-            figure="errors",
+            tutorial, setups_sentence(tutorial), "Errors", "Training", "Set-ups", figure="errors"
         ),
         "twins": _block(tutorial, twins_sentence(tutorial), "Twins"),
         "splits": splits_sentence(splits),
@@ -65,9 +64,7 @@ def study_blocks(root: Path) -> dict[str, dict[str, str]]:
             rates, rates_sentence(rates), "Learning rates", "Attention against"
         ),
         "search": _block(
-            search,
-            search_sentence(search),
-            *("Found", "Errors", "Attention against"),
+            *(search, search_sentence(search), "Found", "Errors", "Attention against"),
             figure="errors",
         ),
     }
@@ -101,15 +98,23 @@ def _arm(study: Study, **wanted: object) -> Arm:
     )
 
 
+def _by_verdict(found: Iterable[tuple[Estimate, str]]) -> dict[str, list[str]]:
+    """Verdict → the names it holds for, if any."""
+    sides: dict[str, list[str]] = {"better": [], "worse": [], "no difference shown": []}
+    for better, name in found:
+        sides[verdict(better)].append(name)
+    return {said: names for said, names in sides.items() if names}
+
+
 def setups_sentence(study: Study) -> str:
     """What each of PyTorch's ways does to the port of the network with attention."""
-    said, verdicts = [], {"better": [], "worse": [], "no difference shown": []}
+    said, found = [], []
     twin = of(study, _arm(study, twin=PYTORCH.name, model="rnn_with_attention", setup="twin"))
     for setup in dict.fromkeys(arm.setup for arm in study.arms if arm.setup != "twin"):
         own = of(study, _arm(study, twin=PYTORCH.name, model="rnn_with_attention", setup=setup))
         said.append(f"{setup} {median_ratio(own, twin)}")
-        verdicts[verdict(probability_better(own, twin))].append(setup)
-    sides = "; ".join(f"{name}: {', '.join(found)}" for name, found in verdicts.items() if found)
+        found.append((probability_better(own, twin), setup))
+    sides = "; ".join(f"{name}: {', '.join(own)}" for name, own in _by_verdict(found).items())
     return (
         "The median test error of PyTorch's network with attention, times that of the twin set-up: "
         f"{'; '.join(said)}. Start by start against the twin set-up, {sides}."
@@ -164,14 +169,12 @@ def rates_sentence(study: Study) -> str:
     ((arm, other),) = rivals(study)
     best = [best_rate(study, own) for own in (arm, other)]
     better = probability_better(of(study, arm), of(study, other))
-    at: dict[str, list[str]] = {"better": [], "worse": [], "no difference shown": []}
-    for rate in study.rates:
-        errors = (study.errors(own, rate) for own in (arm, other))
-        at[verdict(probability_better(*errors))].append(f"{rate:g}")
-    said = {"better": "is better", "worse": "is worse", "no difference shown": "is no different"}
-    sides = ", ".join(
-        f"{said[name]} at {' and '.join(rates)}" for name, rates in at.items() if rates
+    at = _by_verdict(
+        (probability_better(study.errors(arm, rate), study.errors(other, rate)), f"{rate:g}")
+        for rate in study.rates
     )
+    said = {"better": "is better", "worse": "is worse", "no difference shown": "is no different"}
+    sides = ", ".join(f"{said[name]} at {' and '.join(rates)}" for name, rates in at.items())
     return (
         f"At its own best rate ({best[0]:g}; without attention {best[1]:g}) attention is better "
         f"with a probability of {better}: {verdict(better)}. Where both have one rate, the one "
@@ -181,13 +184,12 @@ def rates_sentence(study: Study) -> str:
 
 def search_sentence(study: Study) -> str:
     """For which networks a search has found something better, and which one is the best then."""
-    sides: dict[str, list[str]] = {"better": [], "worse": [], "no difference shown": []}
-    medians = {}
+    pairs, medians = [], {}
     for base, found in study.searched:
         errors = of(study, found)
-        sides[verdict(probability_better(errors, of(study, base)))].append(base.model)
+        pairs.append((probability_better(errors, of(study, base)), base.model))
         medians[base.model] = middle([*errors.values()])
-    said = "; ".join(f"{name}: {', '.join(models)}" for name, models in sides.items() if models)
+    said = "; ".join(f"{name}: {', '.join(own)}" for name, own in _by_verdict(pairs).items())
     model, other = sorted(medians, key=lambda model: medians[model])[:2]
     return (
         f"What {study.plan['searched']['trials']} trials have found, against what was searched "

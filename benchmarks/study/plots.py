@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from attention_twins.figures import panels
-from attention_twins.twins import twin_of
-from benchmarks.common.figures import DASHES, save_figure, shades
+from attention_twins.twins import TWIN_OF
+from benchmarks.common.figures import DASHES, Figures, shades
 from benchmarks.study.arms import label
 from benchmarks.study.comparisons import best_rate, of
 from benchmarks.study.records import Study
@@ -16,16 +16,11 @@ from shared.config import DECODERS, MODELS
 from shared.tasks import load_data
 
 
-def save_figures(study: Study) -> None:
-    """Draw what has been trained so far."""
-    if any(of(study, arm) for arm in study.arms):
-        save_figure(errors_figure(study), study.folder / "errors")
-        save_figure(loss_figure(study), study.folder / "loss")
-
-
-def errors_figure(study: Study) -> Figure:
+def errors_figure(study: Study) -> Figure | None:
     """The distribution of test errors, an arm a row: every start a dot, quantiles as a line."""
     arms = [arm for arm in study.arms if of(study, arm)]
+    if not arms:
+        return None
     figure = Figure(figsize=(9, 1.4 + 0.34 * len(arms)), layout="constrained")
     axes = figure.subplots()
     noise = np.random.default_rng(0)
@@ -33,8 +28,8 @@ def errors_figure(study: Study) -> Figure:
     for row, arm in enumerate(arms):
         errors = np.array([*of(study, arm).values()])
         shown = errors[np.isfinite(errors) & (errors > 0)]
-        twin, height = twin_of(arm.twin), row + noise.uniform(-0.22, 0.22, shown.size)
-        axes.plot(shown, height, ".", ms=2.5, alpha=0.35, color=twin.colour, mew=0)
+        twin, height = TWIN_OF[arm.twin], row + noise.uniform(-0.22, 0.22, shown.size)
+        axes.plot(shown, height, ".", ms=2.5, alpha=0.5, color=twin.colour, mew=0)
         if not shown.size:
             continue
         low, lower, middle, upper, high = quantiles(shown.tolist())
@@ -66,16 +61,18 @@ def errors_figure(study: Study) -> Figure:
     return figure
 
 
-def loss_figure(study: Study) -> Figure:
+def loss_figure(study: Study) -> Figure | None:
     """Training loss against epochs: the median start of each arm, and the middle half of them."""
     arms = [arm for arm in study.arms if of(study, arm)]
+    if not arms:
+        return None
     names = list(dict.fromkeys(arm.model for arm in arms))
     figure, axes_of = panels(len(names), 5.2, 4, sharey=True)
     for axes, name in zip(axes_of, names, strict=True):
         own = [arm for arm in arms if arm.model == name]
         for arm in own:
             of_twin = [other for other in own if other.twin == arm.twin]
-            place, twin = of_twin.index(arm), twin_of(arm.twin)
+            place, twin = of_twin.index(arm), TWIN_OF[arm.twin]
             colour = shades(twin.colour, len(of_twin))[place]
             dash = twin.dash if len(of_twin) == 1 else DASHES[place % len(DASHES)]
             starts = study.starts(arm, best_rate(study, arm))
@@ -93,3 +90,12 @@ def loss_figure(study: Study) -> Figure:
         axes.grid(lw=0.3)
     axes_of[0].set_ylabel("training loss")
     return figure
+
+
+STUDY_FIGURES: Figures[Study] = {
+    "errors": (errors_figure, "Test errors of every start, an arm a row, with quantiles."),
+    "loss": (
+        loss_figure,
+        "Training loss against epochs, median and middle half of the starts.",
+    ),
+}

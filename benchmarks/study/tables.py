@@ -80,14 +80,8 @@ def study_notes(study: Study, margin: float) -> list[str]:
 
 def _errors(study: Study) -> Table:
     columns = (
-        "arm",
-        *("test, 5 %", "25 %", "median", "75 %", "95 %"),
-        "worse than persistence",
-        "than the training mean",
-        "than 0",
-        "than linear regression",
-        "no number",
-        "n",
+        *("arm", "test, 5 %", "25 %", "median", "75 %", "95 %", "worse than persistence"),
+        *("than the training mean", "than 0", "than linear regression", "no number", "n"),
     )
     lines = []
     for arm in study.arms:
@@ -110,11 +104,8 @@ def _errors(study: Study) -> Table:
 
 def _training(study: Study) -> Table:
     """The same on the training set, and how long it took to get somewhere."""
-    columns = (
-        "arm",
-        *("train, 5 %", "25 %", "median", "75 %", "95 %"),
-        "epochs to persistence, median",
-    )
+    spread = ("train, 5 %", "25 %", "median", "75 %", "95 %")
+    columns = ("arm", *spread, "epochs to persistence, median")
     lines = []
     for arm in study.arms:
         train = [*of(study, arm, "train").values()]
@@ -133,13 +124,8 @@ def _training(study: Study) -> Table:
 def _weights(study: Study) -> Table:
     """How sharply attention can look: the largest weight of any step of any test row."""
     columns = (
-        "arm",
-        "largest weight, median start",
-        "95 %",
-        "largest",
-        "all steps alike",
-        "tanh's ceiling",
-        "starts above it",
+        *("arm", "largest weight, median start", "95 %", "largest", "all steps alike"),
+        *("tanh's ceiling", "starts above it"),
     )
     lines = []
     for arm in study.arms:
@@ -170,13 +156,7 @@ def as_tutorial(arm: Arm) -> bool:
 
 def _tutorials(study: Study) -> Table:
     """Where the tutorial's own figures fall."""
-    columns = (
-        "arm",
-        "tutorial's train error",
-        "starts below",
-        "tutorial's test error",
-        "starts below ",
-    )
+    sides = ("tutorial's train error", "starts below", "tutorial's test error", "starts below ")
     lines = []
     for arm in study.arms:
         if as_tutorial(arm) and study.errors(arm, RATE):
@@ -186,7 +166,7 @@ def _tutorials(study: Study) -> Table:
                 below = place_of(value, [*study.errors(arm, RATE, side).values()])
                 cells += [f"{value:.3e}", f"{below:.0%}"]
             lines.append([label(arm, study.arms), *cells])
-    return Table("The tutorial's own figures", columns, lines, left=1)
+    return Table("The tutorial's own figures", ("arm", *sides), lines, left=1)
 
 
 def _rates(study: Study) -> Table:

@@ -16,12 +16,13 @@ def show(study: Study, margin: float) -> None:
 
 def save(study: Study, margin: float) -> None:
     """Write tables.md, starts.csv and the figures into the record's folder."""
-    from benchmarks.study.plots import save_figures
+    from benchmarks.common.figures import save_figures
+    from benchmarks.study.plots import STUDY_FIGURES
 
     text = as_document(study_tables(study, margin), study_notes(study, margin))
     write_text(study.folder / "tables.md", text)
     write_text(study.folder / "starts.csv", as_csv(study))
-    save_figures(study)
+    save_figures(STUDY_FIGURES, study, study.folder)
 
 
 def as_csv(study: Study) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from attention_twins.processes import framework_environment
-from attention_twins.twins import twin_of
+from attention_twins.twins import TWIN_OF
 from attention_twins.weights import Weights
 from benchmarks.study.arms import Chunk
 from shared import reference
@@ -66,7 +66,7 @@ def train(chunk: Chunk) -> dict[str, Any]:
 
 def trained(chunk: Chunk) -> dict[str, Any]:
     """Train a chunk in this process: errors and losses of every start, weights of some."""
-    package = importlib.import_module(twin_of(chunk.arm.twin).package)
+    package = importlib.import_module(TWIN_OF[chunk.arm.twin].package)
     data, begin = load_data(chunk.arm.data_config), time.perf_counter()
     if chunk.arm.held_out:
         data = data.held_out()

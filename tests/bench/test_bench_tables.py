@@ -14,6 +14,7 @@ from benchmarks.bench.cells import Cell
 from benchmarks.bench.comparisons import networks_table
 from benchmarks.bench.costs import failures, ratios
 from benchmarks.bench.tables import bench_tables, kept
+from benchmarks.common.figures import drawn, save_figures
 from benchmarks.common.statistics import interval
 
 BUSY = {"load": 3.0, "others": 0.9, "steal": 0.0, "mhz": 2000, "busy": "others used 0.90 cores"}
@@ -74,12 +75,12 @@ def test_every_network_has_its_panel(tmp_path):
     models = ["lstm", "gru", "conv"]
     cells = [replace(cell, model=model) for model in models for cell in (PLAIN, FAST, OTHER)]
     record = record_of(tmp_path / "r", {cell: [100.0 + i] * 5 for i, cell in enumerate(cells)})
-    drawn = plots.bench_figures(record)
-    assert [*drawn] == ["steps", "break_even"] and drawn.keys() <= plots.ALTS.keys()
-    shown = [axes for axes in drawn["steps"].axes if axes.axison]
+    figures = drawn(plots.BENCH_FIGURES, record)
+    assert [*figures] == ["steps", "break_even"] and all(alt for _, alt in figures.values())
+    shown = [axes for axes in figures["steps"][0].axes if axes.axison]
     assert [axes.get_title().split(",")[0] for axes in shown] == models
     assert all(len(axes.get_yticks()) == 3 for axes in shown)
-    titles = [axes.get_title() for axes in drawn["break_even"].axes if axes.axison]
+    titles = [axes.get_title() for axes in figures["break_even"][0].axes if axes.axison]
     assert titles == [f"{model}\n{twin}" for model in models for twin in ("PyTorch", "Keras/jax")]
 
 
@@ -328,7 +329,7 @@ def test_crossovers_are_where_the_curves_cross(tmp_path):
     line = lines["batch_size"]
     assert line["faster below"] == "Keras/jax fit" and line["faster above"] == "PyTorch fit"
     assert 38 < float(line["from"].split()[0]) < 42 and line["blocks that cross once"] == "5 of 5"
-    plots.save_figures(record)
+    save_figures(plots.BENCH_FIGURES, record, record.folder)
     for name in ("steps", "scaling"):
         for kind in ("svg", "png"):
             assert (record.folder / f"{name}.{kind}").stat().st_size > 5_000

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from attention_twins.twins import trained_twin
 from benchmarks.common.sources import ROOT
 from benchmarks.run.documents import FOLDERS, FORECAST
 from benchmarks.run.figures import attention_figure, forecast_figure, loss_figure, prediction_figure
@@ -86,6 +87,7 @@ def test_loss_figure_shows_the_losses(record):
         for line, fit in zip(axes.get_lines(), fits, strict=False):
             np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 31))
             np.testing.assert_array_equal(line.get_ydata(), fit["loss"])
+            assert line.get_color() == trained_twin(fit["twin"], "tensorflow").colour
 
 
 def test_attention_figure_shows_alpha(record):
