@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from benchmarks.cli import main
-from benchmarks.study import records
+from benchmarks.study.records import Study
 from shared.config import MODELS, DataConfig, ModelConfig
 from shared.fibonacci import Data, load_fibonacci
 
@@ -58,7 +58,7 @@ def study(tmp_path, *options, name="out"):
     """A study into tmp_path/NAME: the exit code, and the record."""
     out = tmp_path / name
     code = main(["study", *options, "--out", str(out)])
-    return code, records.read(out)
+    return code, Study.read(out)
 
 
 def die(send, receive, cell):

@@ -107,13 +107,14 @@ class Bench:
             from benchmarks.bench.audit import compare
 
             return compare(*self.compare, self.threshold)
-        from benchmarks.bench import machine, records, validity
+        from benchmarks.bench import machine, validity
         from benchmarks.bench.grid import GRIDS, Grid, load_grid
-        from benchmarks.bench.measuring import Measurement
+        from benchmarks.bench.records import Record
+        from benchmarks.bench.session import Session
 
         described = machine.described()
         if self.resume:
-            record = records.resume(self.resume, described)
+            record = Record.resume(self.resume, described)
         else:
             (name,) = grids or ["default"]
             grid = load_grid(self.grid or GRIDS / f"{name}.toml", self.device, self.model)
@@ -128,5 +129,5 @@ class Bench:
             target = validity.target(self.target_loss)
             options = {"seed": self.seed, "precision": self.precision, "limit": self.limit}
             options |= {"target": target}
-            record = records.create(self.out or folder, grid, described, **options)
-        return Measurement(record)()
+            record = Record.create(self.out or folder, grid, described, **options)
+        return Session(record)()

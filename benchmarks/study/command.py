@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import tyro
 
 from attention_twins.errors import InputError, check_choice, check_integer
+from attention_twins.provenance import environment
 from shared.config import MODELS, SETUPS, TUTORIAL_MODELS, VARIANTS, WITH_VARIANTS, chosen_models
 
 DIFFERENCES = ("initializers", "bias_start", "second_bias", "optimizer")
@@ -131,16 +132,16 @@ class Study:
         with backend(self.scheduler):  # one that does not answer leaves no folder behind
             pass
         if self.resume:
-            study = records.resume(self.resume)
+            study = records.Study.resume(self.resume, environment())
         else:
             when = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
             folder = self.out or Path("results", "study", f"{platform.node()}-{when}")
             arms, rates = list(dict.fromkeys(self._arms())), [*dict.fromkeys(self.learning_rates)]
             searched = self._searched(arms, folder) if self.search else []
             arms = list(dict.fromkeys([*arms, *(found for _, found in searched)]))
-            pairs = [[asdict(arm) for arm in pair] for pair in searched]
+            pairs = [[arm.as_dict() for arm in pair] for pair in searched]
             said = {"trials": self.search, "found": pairs} if searched else None
-            study = records.create(folder, arms, self.starts, rates, said)
+            study = records.Study.create(folder, arms, self.starts, rates, said)
         return carry_out(study, self.workers, self.scheduler, self.margin)
 
     def _searched(self, arms: list, folder: Path) -> list[tuple]:
