@@ -9,7 +9,7 @@ import numpy as np
 
 from attention_twins.cli import main
 from attention_twins.parity import Key
-from benchmarks.study import records
+from benchmarks.study.records import Study
 from shared.config import MODELS, DataConfig, ModelConfig
 from shared.fibonacci import Data, load_fibonacci
 
@@ -70,7 +70,7 @@ def study(tmp_path, *options, name="out"):
     """A study into tmp_path/NAME: the exit code, and the record."""
     out = tmp_path / name
     code = main(["study", *options, "--out", str(out)])
-    return code, records.read(out)
+    return code, Study.read(out)
 
 
 def die(send, receive, cell):

@@ -1,8 +1,8 @@
 """Records of `twins bench` with chosen costs, as if they had been measured."""
 
-from benchmarks.bench import records
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.grid import Grid
+from benchmarks.bench.records import Record
 from benchmarks.bench.steady import steady_after
 from benchmarks.bench.validity import claims
 from benchmarks.bench.worker import rule_of
@@ -41,7 +41,7 @@ def record_of(folder, costs, ended=True, **plan):
     blocks = max(map(len, costs.values()))
     grid = Grid("made", blocks, blocks, tuple(costs))
     options = {"seed": 0, "precision": 0.05, "limit": 60.0, "target": {"loss": 2e-4, "epochs": 19}}
-    record = records.create(folder, grid, MACHINE, **options | plan)
+    record = Record.create(folder, grid, MACHINE, **options | plan)
     for block in range(blocks):
         for cell, values in costs.items():
             if block < len(values) and values[block] is not None:

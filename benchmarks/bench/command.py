@@ -138,13 +138,14 @@ class Bench:
             from benchmarks.bench.audit import compare
 
             return compare(*self.comparison.compare, self.comparison.threshold)
-        from benchmarks.bench import machine, records, validity
+        from benchmarks.bench import machine, validity
         from benchmarks.bench.grid import GRIDS, Grid, load_grid
-        from benchmarks.bench.measuring import Measurement as Session
+        from benchmarks.bench.records import Record
+        from benchmarks.bench.session import Session
 
         described = machine.described()
         if self.output.resume:
-            record = records.resume(self.output.resume, described)
+            record = Record.resume(self.output.resume, described)
         else:
             (name,) = grids or ["default"]
             grid = load_grid(
@@ -161,5 +162,5 @@ class Bench:
             target = validity.target(asked.target_loss)
             options = {"seed": asked.seed, "precision": asked.precision, "limit": asked.limit}
             options |= {"target": target}
-            record = records.create(self.output.out or folder, grid, described, **options)
+            record = Record.create(self.output.out or folder, grid, described, **options)
         return Session(record)()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from attention_twins.tables import Table
 from attention_twins.twins import title
-from benchmarks.bench.cells import Setting, told_apart
+from benchmarks.bench.cells import Workload, told_apart
 from benchmarks.bench.costs import (
     TUTORIAL_EPOCHS,
     Line,
@@ -19,9 +19,9 @@ from benchmarks.bench.costs import (
     measured,
     pairs,
     ratio,
-    settings,
     steady,
     usual,
+    workloads,
 )
 from benchmarks.bench.records import Record
 from benchmarks.bench.switches import SWITCHES
@@ -29,34 +29,34 @@ from benchmarks.common.statistics import interval
 from benchmarks.common.tables import short
 
 
-def twins_table(record: Record, setting: Setting) -> Table:
+def twins_table(record: Record, workload: Workload) -> Table:
     """Twin against twin, tier by tier."""
     columns = ("tier", "way to train", "one", "the other", "one takes times as long", "faster")
     lines = []
     for one, other in pairs(measured(record)):
-        if one.setting == setting and one.twin != other.twin:
+        if one.workload == workload and one.twin != other.twin:
             found = ratio(record, one, other)
-            if found.median < 1:
+            if found.value < 1:
                 one, other, found = other, one, ratio(record, other, one)
             shown = found.doubt or other.twin
             lines.append([one.tier, one.name, one.twin, other.twin, str(found), shown])
     lines.sort(key=lambda line: line[:2])
-    return Table(f"Twins against each other: {setting.name}", columns, lines, left=4)
+    return Table(f"Twins against each other: {workload.title}", columns, lines, left=4)
 
 
-def null_table(record: Record, setting: Setting) -> Table:
+def null_table(record: Record, workload: Workload) -> Table:
     """Cells that were measured as if they were two."""
     columns = ("twin", "way to train", "itself, times as long", "verdict")
     lines = []
     for one, other in pairs(measured(record)):
-        if one.setting == setting and other.copy:
+        if one.workload == workload and other.copy:
             found = ratio(record, one, other)
             shown = found.doubt or "a difference where there is none"
             lines.append([title(one.twin), one.name, str(found), shown])
-    return Table(f"A cell against itself: {setting.name}", columns, lines)
+    return Table(f"A cell against itself: {workload.title}", columns, lines)
 
 
-def break_even_table(record: Record, setting: Setting) -> Table:
+def break_even_table(record: Record, workload: Workload) -> Table:
     """From how many epochs on another way has taken less time in all.
 
     Many starts at once are held against as many trainings one after the other, whose first call
@@ -64,7 +64,7 @@ def break_even_table(record: Record, setting: Setting) -> Table:
     """
     columns = ("twin", "instead of", "train by", "pays after epochs", "from a cold cache")
     lines = []
-    own = [c for c in measured(record) if c.setting == setting and not c.copy]
+    own = [c for c in measured(record) if c.workload == workload and not c.copy]
     for one, other in itertools.permutations(own, 2):
         if one.twin == other.twin and one.tier < other.tier:
             found = ratio(record, one, other)
@@ -76,7 +76,7 @@ def break_even_table(record: Record, setting: Setting) -> Table:
             if found.known and found.has_one:
                 ways = [found.doubt]
             lines.append([one.twin, one.name, other.name, *ways, *[""] * (2 - len(ways))])
-    return Table(f"Break-even: {setting.name}", columns, lines, left=3)
+    return Table(f"Break-even: {workload.title}", columns, lines, left=3)
 
 
 def _break_even(times: int, ones: list[Line], others: list[Line]) -> str:
@@ -101,7 +101,7 @@ def networks_table(record: Record) -> Table:
     plain = [cell for cell in cells if cell.way == "fit"]
     if len({cell.model for cell in plain}) < 2:
         return Table("", (), [])
-    common, names = told_apart([cell.setting for cell in plain])
+    common, names = told_apart([cell.workload for cell in plain])
     ways = list(dict.fromkeys(cell.name for cell in cells if cell.way != "fit"))
     columns = ["network", "twin", "fit, µs per step"]
     for way in ways:
@@ -147,7 +147,7 @@ def drift_table(record: Record) -> Table:
     columns = ("twin", "way to train", "steps in all", ratio_of, "verdict")
     lines = []
     for cell in measured(record):
-        if cell.way == "fit_compiled" and cell.setting == settings(record)[0] and not cell.copy:
+        if cell.way == "fit_compiled" and cell.workload == workloads(record)[0] and not cell.copy:
             found = interval([_last_over_first(line) for line in lines_of(record, cell)])
             steps = min(len(line["seconds"]) for line in lines_of(record, cell))
             steps *= cell.steps_in_epoch
@@ -175,6 +175,6 @@ def ledger_table(record: Record) -> Table:
             found = ratio(record, cell, plain)
             what = switch.what if switch else f"{cell.threads} threads instead of 1"
             where = "" if cell.way == "fit" else f"{cell.name.split(',')[0]}: "
-            shown = found.doubt or ("it costs" if found.median > 1 else "it gains")
+            shown = found.doubt or ("it costs" if found.value > 1 else "it gains")
             lines.append([cell.twin, where + what, str(found), shown])
     return Table("What a default costs or gains when it is flipped", columns, lines)

@@ -4,15 +4,13 @@ import itertools
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from attention_twins.twins import SCALAR_LIMIT
-from benchmarks.bench.cells import MANY_EPOCHS, Cell, Setting
-from benchmarks.bench.records import Record, grid_of
+from benchmarks.bench.cells import MANY_EPOCHS, Cell, Workload
+from benchmarks.bench.records import Record
+from benchmarks.common.journal import Line
 from benchmarks.common.statistics import Interval, interval, paired
 from shared.config import TUTORIAL_MODELS
-
-Line = dict[str, Any]
 
 TUTORIAL_EPOCHS = 30
 
@@ -24,16 +22,16 @@ def lines_of(record: Record, cell: Cell) -> list[Line]:
 
 def measured(record: Record) -> list[Cell]:
     """The cells that have lines that count, in the order of the grid."""
-    return [cell for cell in grid_of(record.plan).cells if lines_of(record, cell)]
+    return [cell for cell in record.grid.cells if lines_of(record, cell)]
 
 
-def settings(record: Record) -> list[Setting]:
+def workloads(record: Record) -> list[Workload]:
     """What was trained on what, in the order of the grid."""
-    return list(dict.fromkeys(cell.setting for cell in measured(record)))
+    return list(dict.fromkeys(cell.workload for cell in measured(record)))
 
 
 def steady(line: Line) -> list[float]:
-    """Seconds of the epochs that count; of many starts not the first of a chunk: see `changes`."""
+    """Seconds of the epochs that count; of many seeds not the first of a chunk: see `changes`."""
     many = line["cell"].way == "fit_many"
     return [
         seconds
@@ -43,7 +41,7 @@ def steady(line: Line) -> list[float]:
 
 
 def microseconds(line: Line) -> float:
-    """Microseconds per training step and start, by the median epoch."""
+    """Microseconds per training step and seed, by the median epoch."""
     return epoch_seconds(line) / line["cell"].steps_in_epoch / line["together"] * 1e6
 
 
@@ -61,7 +59,7 @@ def first_call(line: Line) -> float:
 
 
 def changes(line: Line) -> list[float]:
-    """Seconds between each two chunks of starts: results of the one, weights of the next."""
+    """Seconds between each two chunks of seeds: results of the one, weights of the next."""
     firsts = line["seconds"][MANY_EPOCHS::MANY_EPOCHS] if line["cell"].way == "fit_many" else []
     return [seconds - epoch_seconds(line) for seconds in firsts]
 
@@ -92,7 +90,7 @@ def by_block(
 
 
 def cost(record: Record, cell: Cell) -> Interval:
-    """Microseconds per training step and start."""
+    """Microseconds per training step and seed."""
     return interval(list(by_block(record, cell).values()))
 
 
@@ -102,51 +100,50 @@ def ratio(record: Record, one: Cell, other: Cell) -> Interval:
 
 
 def base(cell: Cell) -> Cell:
-    """The same twin's plain `fit`; of the floor itself."""
+    """The same twin's plain `fit`; of the scalar limit itself."""
     if cell.way == "floor":
         return replace(cell, copy=0)
     return replace(cell, way="fit", switch="", starts=1, copy=0)
 
 
-def floor_of(cell: Cell) -> Cell | None:
+def scalar_limit_of(cell: Cell) -> Cell | None:
     """The scalar loop on the same, if it knows the network."""
     if cell.model not in TUTORIAL_MODELS:
         return None
-    own = {"twin": SCALAR_LIMIT.name, "way": "floor", "switch": "", "starts": 1, "copy": 0}
-    return replace(cell, **own, device="cpu", threads=1)
+    loop = {"twin": SCALAR_LIMIT.name, "way": "floor", "switch": "", "starts": 1, "copy": 0}
+    return replace(cell, **loop, device="cpu", threads=1)
 
 
 def ratios(record: Record) -> dict[tuple[str, str], Interval]:
     """Every ratio that the tables state: of what to what → interval."""
-    cells, found = measured(record), {}
+    cells, stated = measured(record), []
     for cell in cells:
-        for other in (base(cell), floor_of(cell)):
+        for other in (base(cell), scalar_limit_of(cell)):
             if other and other != cell and other in cells and not cell.copy:
-                found[cell.key, other.key] = ratio(record, cell, other)
-    for one, other in pairs(cells):
-        found[one.key, other.key] = ratio(record, one, other)
-    return found
+                stated.append((cell, other))
+    stated += pairs(cells)
+    return {(one.key, other.key): ratio(record, one, other) for one, other in stated}
 
 
 def failures(record: Record) -> dict[Cell, str]:
     """Cells that were tried and have no line that counts → why."""
-    found = {}
-    for cell in grid_of(record.plan).cells:
+    reasons = {}
+    for cell in record.grid.cells:
         lines = record.of(cell)
         if lines and not lines_of(record, cell):
             failed = [line["failed"] for line in lines if line["failed"]]
             busy = f"the machine was busy each time: {lines[-1]['machine']['busy']}"
-            found[cell] = failed[-1] if failed else busy
-    return found
+            reasons[cell] = failed[-1] if failed else busy
+    return reasons
 
 
 def pairs(cells: list[Cell]) -> list[tuple[Cell, Cell]]:
-    """Two twins in the same way, and copies of one."""
-    found = []
+    """Cells to compare directly: two twins that train the same way; a cell and its copy."""
+    compared = []
     for one, other in itertools.combinations([c for c in cells if not c.switch], 2):
         if vars(one) | {"twin": other.twin} == vars(other) and not one.copy:
-            found.append((one, other))
+            compared.append((one, other))
     for cell in cells:
         if cell.copy and replace(cell, copy=0) in cells:
-            found.append((replace(cell, copy=0), cell))
-    return found
+            compared.append((replace(cell, copy=0), cell))
+    return compared

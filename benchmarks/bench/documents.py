@@ -6,7 +6,7 @@ from pathlib import Path
 from attention_twins.tables import Table
 from benchmarks.bench.audit import agreement
 from benchmarks.bench.costs import ratios
-from benchmarks.bench.records import Record, read
+from benchmarks.bench.records import Record
 from benchmarks.bench.scaling import law_tables
 from benchmarks.bench.tables import bench_notes, bench_tables
 from benchmarks.bench.views import save
@@ -31,20 +31,20 @@ SHORT = (
 def redraw_bench(root: Path) -> None:
     """Make tables and figures of every record anew."""
     for folder in (BENCH, BEFORE, NETWORKS, LEDGER, FULL):
-        save(read(root / folder))
+        save(Record.read(root / folder))
 
 
 def bench_blocks(root: Path) -> dict[str, dict[str, str]]:
     """Document → name of a block → what stands in it."""
-    bench = read(root / BENCH)
+    bench = Record.read(root / BENCH)
     return {
         "README.md": {"speed": short_speed_block(bench)},
         "docs/speed.md": {
             "speed": speed_block(bench),
-            "again": again_block(bench, read(root / BEFORE)),
-            "networks": networks_block(read(root / NETWORKS)),
-            "ledger": ledger_block(read(root / LEDGER)),
-            "scaling": scaling_block(read(root / FULL)),
+            "again": again_block(bench, Record.read(root / BEFORE)),
+            "networks": networks_block(Record.read(root / NETWORKS)),
+            "ledger": ledger_block(Record.read(root / LEDGER)),
+            "scaling": scaling_block(Record.read(root / FULL)),
         },
     }
 
@@ -85,7 +85,7 @@ def again_block(first: Record, second: Record) -> str:
     agree, count = agreement(first, second)
     one, other = ratios(first), ratios(second)
     both = one.keys() & other.keys()
-    near = sum(1 / NEAR <= other[key].median / one[key].median <= NEAR for key in both)
+    near = sum(1 / NEAR <= other[key].value / one[key].value <= NEAR for key in both)
     commits = [record.plan["machine"]["commit"] for record in (first, second)]
     return (
         f"The same cells had been measured before, in processes, blocks and an order of their own "

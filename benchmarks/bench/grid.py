@@ -5,12 +5,12 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from attention_twins.errors import InputError, check_integer
 from attention_twins.training import Device
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.switches import SWITCHES
+from benchmarks.common.journal import Line
 from shared.config import TUTORIAL_MODELS, chosen_models
 
 GRIDS = Path(__file__).parent / "grids"
@@ -65,7 +65,7 @@ def load_grid(path: Path, device: Device | None = None, models: tuple[str, ...] 
     return Grid(path.stem, blocks, most, tuple(cells))
 
 
-def _cells(tables: Any, name: str, device: Device | None, models: list[str]) -> Iterator[Cell]:
+def _cells(tables: object, name: str, device: Device | None, models: list[str]) -> Iterator[Cell]:
     """The cells of all tables."""
     known = {field.name for field in fields(Cell)} - {"copy"}
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -81,7 +81,7 @@ def _cells(tables: Any, name: str, device: Device | None, models: list[str]) -> 
             lists["model"] = models
         check_integer("copies", table.get("copies", 1), 1, 10)
         for values in itertools.product(*lists.values()):
-            chosen: dict[str, Any] = dict(zip(lists, values, strict=True))
+            chosen: Line = dict(zip(lists, values, strict=True))
             if device and chosen.get("way") != "floor":
                 chosen["device"] = device
             if models and chosen.get("way") == "floor" and chosen["model"] not in TUTORIAL_MODELS:

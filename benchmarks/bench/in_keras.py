@@ -1,4 +1,4 @@
-"""What the stopwatch must know of Keras on its backends: switches, clock, proof of the path.
+"""What the bench must know of Keras on its backends: switches, clock, proof of the path.
 
 begin: before the first use; synchronise: before the clock is read; flipped: a cell's switch, on for
 a while; device_mib, proof: afterwards. in_torch and in_numba have the same names.
@@ -6,12 +6,13 @@ a while; device_mib, proof: afterwards. in_torch and in_numba have the same name
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 from unittest.mock import patch
 
 import keras
+import numpy as np
 
 import keras_impl.models
 from attention_twins.in_keras import optimizer
@@ -19,11 +20,14 @@ from attention_twins.in_keras.optimizer import create_optimizer
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.training import FitResult
 from benchmarks.bench.cells import Cell
+from benchmarks.common.journal import Line
 from keras_impl import training
 from shared.config import TrainConfig
 from shared.fibonacci import Data
 
 BACKEND = keras.backend.backend()
+
+Patch = contextlib.AbstractContextManager[object]
 
 compiled_by_jax: list[str] = []
 """The programs that XLA has compiled for JAX, by the names of their functions."""
@@ -33,13 +37,18 @@ def begin(cell: Cell) -> None:
     """See to it that there is the device; listen to what JAX says about compilation."""
     keras_impl.device_name(cell.device)
     if BACKEND == "jax":
-        import jax
+        _listen_to_jax()
 
-        def listen(event: str, *_: Any, **said: Any) -> None:
-            if event.endswith("backend_compile_duration"):
-                compiled_by_jax.append(said.get("fun_name", ""))
 
-        jax.monitoring.register_event_duration_secs_listener(listen)
+def _listen_to_jax() -> None:
+    """Keep the names of what JAX compiles; it documents neither the event nor its `fun_name`."""
+    import jax
+
+    def listen(event: str, duration_secs: float, **details: str | int) -> None:
+        if event.endswith("backend_compile_duration"):
+            compiled_by_jax.append(str(details.get("fun_name", "")))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
 
 
 def synchronise(cell: Cell) -> None:
@@ -61,17 +70,17 @@ def synchronise(cell: Cell) -> None:
 
 
 @contextlib.contextmanager
-def flipped(cell: Cell, package: Any) -> Iterator[None]:
+def flipped(cell: Cell, package: ModuleType) -> Iterator[None]:
     """The cell's switch, on for a while: patched into the very `fit` that is measured without."""
 
-    def compiled_with(**options: Any) -> Any:
+    def compiled_with(**options: object) -> Patch:
         method = functools.partialmethod(keras.Model.compile, **options)
         return patch.object(keras.Model, "compile", method)
 
     models = keras_impl.models.MODELS
     unroll = {name: functools.partial(create, unroll=True) for name, create in models.items()}
     adam = {"adam": (keras.optimizers.Adam, {"epsilon": 1e-8})}
-    patches: dict[str, Any] = {
+    patches: dict[str, Callable[[], Patch]] = {
         "steps_per_execution": lambda: compiled_with(steps_per_execution=cell.steps_in_epoch),
         "jit_compile": lambda: compiled_with(jit_compile=True),
         "unroll": lambda: patch.dict(models, unroll),
@@ -106,12 +115,17 @@ def _tf32(allowed: bool) -> Iterator[None]:
 
 
 def _fit_in_one_call(
-    model: Any, data: Data, config: TrainConfig, order: Any, progress: Any, snapshots: Any
+    model: keras.Model,
+    data: Data,
+    config: TrainConfig,
+    order: np.ndarray,
+    progress: Callable[[int, float], bool],
+    snapshots: Collection[int],
 ) -> FitResult:
     """`fit` by a single call for all epochs, with the rows in the order of the first."""
     watcher, data = training.Watcher(config, snapshots), keras_impl.taught(model, data)
 
-    def tell(epoch: int, logs: Any) -> None:
+    def tell(epoch: int, logs: object) -> None:
         if progress(len(watcher.losses), watcher.losses[-1]):
             model.stop_training = True
 
@@ -120,7 +134,7 @@ def _fit_in_one_call(
         model.compile(optimizer=optimizer, loss=training.LOSSES[config.loss]())
         teller = keras.callbacks.LambdaCallback(on_epoch_end=tell)
         x, y = data.train_x[order[0]], data.train_y[order[0]]
-        options: Any = {"shuffle": False, "callbacks": [watcher, teller], "verbose": 0}
+        options: Line = {"shuffle": False, "callbacks": [watcher, teller], "verbose": 0}
         model.fit(x, y, batch_size=config.batch_size, epochs=len(order), **options)
     weights = keras_impl.get_weights(model)
     return FitResult(weights, {}, watcher.losses, [], 0.0, watcher.snapshots)
@@ -152,46 +166,49 @@ def device_mib(cell: Cell) -> float | None:
     return torch.cuda.max_memory_allocated() / 2**20
 
 
-def proof(cell: Cell, model: Any) -> dict[str, Any]:
+def proof(cell: Cell, model: keras.Model | None) -> Line:
     """What the runtime says about the path that the training took."""
-    found = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](cell)
-    if cell.way == "fit":
-        found["steps_per_execution"] = model.steps_per_execution
-        found["unrolled"] = any(getattr(layer, "unroll", False) for layer in model.layers)
-    return found | {"backend": BACKEND, "GPU": bool(device_mib(cell))}
+    path = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](cell)
+    if cell.way == "fit" and model is not None:
+        path["steps_per_execution"] = model.steps_per_execution
+        path["unrolled"] = any(getattr(layer, "unroll", False) for layer in model.layers)
+    return path | {"backend": BACKEND, "GPU": bool(device_mib(cell))}
 
 
-def _tensorflow(cell: Cell) -> dict[str, Any]:
+def _tensorflow(cell: Cell) -> Line:
     import tensorflow as tf
-    from tensorflow.python.framework import config
+    from tensorflow.python.framework import config  # private: tf.config cannot say it
 
-    try:  # this process's own output, where TensorFlow says once that XLA has compiled
-        said = Path("/dev/fd/2").read_text(errors="replace")
-    except OSError:
-        said = None
     gpus = tf.config.list_physical_devices("GPU")
     return {
-        "XLA": None if said is None else "Compiled cluster using XLA!" in said,
+        "XLA": _xla_has_compiled(),
         "device": keras_impl.device_name("cuda") if gpus else "cpu",
         "TF32": bool(gpus) and tf.config.experimental.tensor_float_32_execution_enabled(),
         "deterministic": config.is_op_determinism_enabled(),
     }
 
 
-def _jax(cell: Cell) -> dict[str, Any]:
+def _xla_has_compiled() -> bool | None:
+    """TensorFlow says so once, in this process's own output alone; None if that is not readable."""
+    try:
+        return "Compiled cluster using XLA!" in Path("/dev/fd/2").read_text(errors="replace")
+    except OSError:
+        return None
+
+
+def _jax(cell: Cell) -> Line:
     import jax
 
-    settings: Any = jax.config
     return {
         "XLA": " ".join(sorted({name for name in compiled_by_jax if "step" in name})),
         "XLA programs": len(compiled_by_jax),
         "device": jax.devices()[0].device_kind,
         "TF32": jax.default_backend() == "gpu"
-        and settings.jax_default_matmul_precision != "highest",
+        and getattr(jax.config, "jax_default_matmul_precision", None) != "highest",
     }
 
 
-def _torch(cell: Cell) -> dict[str, Any]:
+def _torch(cell: Cell) -> Line:
     import torch
 
     from benchmarks.bench.in_torch import dynamo, uses_tf32

@@ -1,10 +1,11 @@
-"""What the stopwatch must know of the scalar loop. The same names as in in_keras and in_torch."""
+"""What the bench must know of the scalar loop. The same names as in in_keras and in_torch."""
 
 import contextlib
-from typing import Any
+from types import ModuleType
 
 from benchmarks.bench.cells import Cell
 from benchmarks.common import scalar_limit
+from benchmarks.common.journal import Line
 
 
 def begin(cell: Cell) -> None:
@@ -15,8 +16,8 @@ def synchronise(cell: Cell) -> None:
     """A scalar loop is done when it returns."""
 
 
-def flipped(cell: Cell, package: Any) -> contextlib.AbstractContextManager[Any]:
-    """The floor has no switches."""
+def flipped(cell: Cell, package: ModuleType) -> contextlib.AbstractContextManager[None]:
+    """The scalar loop has no switches."""
     return contextlib.nullcontext()
 
 
@@ -25,7 +26,11 @@ def device_mib(cell: Cell) -> float | None:
     return None
 
 
-def proof(cell: Cell, model: Any) -> dict[str, Any]:
+def proof(cell: Cell, model: None) -> Line:
     """Whether numba compiled the loop, with no Python object left in it."""
-    kernels: Any = scalar_limit._steps
-    return {"numba": len(kernels.nopython_signatures)}
+    return {"numba": _compiled_signatures()}
+
+
+def _compiled_signatures() -> int:
+    """How often the loop was compiled without Python objects: numba's dispatcher counts it."""
+    return len(getattr(scalar_limit._steps, "nopython_signatures", ()))

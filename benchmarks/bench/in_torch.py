@@ -1,28 +1,32 @@
-"""What the stopwatch must know of PyTorch: switches, clock, proof of the path. See in_keras."""
+"""What the bench must know of PyTorch: switches, clock, proof of the path. See in_keras."""
 
 import contextlib
 import functools
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from types import ModuleType
 from unittest.mock import patch
 
+import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import torch_impl.models
 import torch_impl.training
 from attention_twins.training import FitResult, Snapshot
 from benchmarks.bench.cells import Cell
-from shared.config import TrainConfig
+from benchmarks.common.journal import Line
+from shared.config import ModelConfig, TrainConfig
 from shared.fibonacci import Data
 from shared.tasks import load_data
 from torch_impl.rnn import SimpleRNNCell
 
 Adam = torch.optim.Adam
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
-optimizers: list[Any] = []
-"""What `fit` has made of them."""
+optimizers: list[torch.optim.Optimizer] = []
+"""Those that `fit` has made."""
 
 
 def begin(cell: Cell) -> None:
@@ -36,14 +40,14 @@ def synchronise(cell: Cell) -> None:
 
 
 @contextlib.contextmanager
-def flipped(cell: Cell, package: Any) -> Iterator[None]:
+def flipped(cell: Cell, package: ModuleType) -> Iterator[None]:
     """The cell's switch, on for a while: patched into the very `fit` that is measured without."""
     training = torch_impl.training
     unroll = {
         name: functools.partial(create, unroll=True)
         for name, create in torch_impl.models.MODELS.items()
     }
-    patches: dict[str, Any] = {
+    patches: dict[str, list[contextlib.AbstractContextManager[object]]] = {
         "fused": [patch("torch.optim.Adam", functools.partial(Adam, fused=True))],
         "foreach": [patch("torch.optim.Adam", functools.partial(Adam, foreach=True))],
         "unrolled": [patch.dict(torch_impl.models.MODELS, unroll)],
@@ -66,10 +70,10 @@ def flipped(cell: Cell, package: Any) -> Iterator[None]:
         yield
 
 
-def _remembered(make: Any) -> Any:
-    """The same, kept to be looked at afterwards."""
+def _remembered(make: Callable[..., torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The same, and `optimizers` keeps what it makes."""
 
-    def remembering(*arguments: Any, **options: Any) -> Any:
+    def remembering(*arguments: object, **options: object) -> torch.optim.Optimizer:
         optimizers.append(make(*arguments, **options))
         return optimizers[-1]
 
@@ -79,29 +83,29 @@ def _remembered(make: Any) -> Any:
 @contextlib.contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
     """TF32 in matrix products and in cuDNN, or not, for a while."""
-    places: Any = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [place.allow_tf32 for place in places]
-    for place in places:
-        place.allow_tf32 = allowed
+    backends = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [backend.allow_tf32 for backend in backends]
+    for backend in backends:
+        setattr(backend, "allow_tf32", allowed)  # noqa: B010  unknown to pyright
     try:
         yield
     finally:
-        for place, value in zip(places, before, strict=True):
-            place.allow_tf32 = value
+        for backend, value in zip(backends, before, strict=True):
+            setattr(backend, "allow_tf32", value)  # noqa: B010
 
 
-def _create_compiled(*arguments: Any) -> Any:
-    """A network whose forward pass torch.compile has in hand."""
-    model = torch_impl.models.create_model(*arguments)
+def _create_compiled(config: ModelConfig) -> nn.Module:
+    """A network whose forward pass torch.compile compiles."""
+    model = torch_impl.models.create_model(config)
     model.compile()
     return model
 
 
-def _read(loss: Any) -> Any:
+def _read(loss: Loss) -> Loss:
     """The same loss, its value fetched at once."""
 
-    def read(*arguments: Any) -> Any:
-        value = loss(*arguments)
+    def read(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        value = loss(output, target)
         value.item()
         return value
 
@@ -116,7 +120,12 @@ class _Zeros(Adam):
 
 
 def _fit_with_loader(
-    model: Any, data: Data, config: TrainConfig, order: Any, progress: Any, snapshots: Any
+    model: nn.Module,
+    data: Data,
+    config: TrainConfig,
+    order: np.ndarray,
+    progress: Callable[[int, float], bool],
+    snapshots: Collection[int],
 ) -> FitResult:
     """`fit` with the batches of a DataLoader, as PyTorch's tutorials have them."""
     data = torch_impl.taught(model, data)
@@ -125,7 +134,7 @@ def _fit_with_loader(
     dataset = TensorDataset(torch.tensor(data.train_x), torch.tensor(data.train_y))
     step = 0
     for rows in order:
-        loader: Any = DataLoader(dataset, config.batch_size, sampler=rows.tolist())
+        loader = DataLoader(dataset, config.batch_size, sampler=rows.tolist())
         total = torch.zeros((), device=config.device)
         steps = range(step + 1, step + 1 + len(loader))
         following = torch_impl.training.follow_keras(optimizer, steps, config, dtype)
@@ -158,15 +167,15 @@ def device_mib(cell: Cell) -> float | None:
     return torch.cuda.max_memory_allocated() / 2**20 if cell.device == "cuda" else None
 
 
-def proof(cell: Cell, model: Any) -> dict[str, Any]:
+def proof(cell: Cell, model: nn.Module | None) -> Line:
     """What the runtime says about the path that the training took."""
-    found = dynamo()
-    if cell.way == "fit":
-        found |= {name: bool(optimizers[-1].defaults[name]) for name in ("fused", "foreach")}
-        found["unrolled"] = any(
+    path: Line = {**dynamo()}
+    if cell.way == "fit" and model is not None:
+        path |= {name: bool(optimizers[-1].defaults[name]) for name in ("fused", "foreach")}
+        path["unrolled"] = any(
             getattr(m, "unroll", False) for m in model.modules() if not isinstance(m, SimpleRNNCell)
         )
-    return found | {
+    return path | {
         "GPU": bool(device_mib(cell)),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if cell.device == "cuda" else "cpu",
@@ -182,8 +191,8 @@ def uses_tf32() -> bool:
     return bool(backends.cuda.matmul.allow_tf32 or backends.cudnn.allow_tf32)
 
 
-def dynamo() -> dict[str, Any]:
-    """Graphs that torch.compile made, and where it broke them, in this process."""
+def dynamo() -> dict[str, int]:
+    """Graphs that torch.compile made, and where it broke them, by its private counters."""
     if "torch._dynamo.utils" not in sys.modules:  # never imported: nothing was compiled
         return {"graphs": 0, "graph breaks": 0}
     counters = sys.modules["torch._dynamo.utils"].counters

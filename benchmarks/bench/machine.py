@@ -1,4 +1,4 @@
-"""What else the machine did while a cell was measured, and what it is."""
+"""What machine this is, and what else it did while a cell was measured."""
 
 import contextlib
 import hashlib
@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from attention_twins.provenance import environment
+from benchmarks.common.journal import Line
 
 OTHERS = 0.10
 """Cores that other processes may use on average while a cell is measured."""
@@ -32,7 +32,7 @@ class Watch:
         self._cpu, self._own, self._begin = psutil.cpu_times(), _own_seconds(), time.monotonic()
         self.load = os.getloadavg()[0]
 
-    def end(self, mhz: float = 0.0, fastest: float = 0.0) -> dict[str, Any]:
+    def end(self, mhz: float = 0.0, fastest: float = 0.0) -> Line:
         """Load before, cores used by others, steal, clock; `busy` names what is too much.
 
         Args:
@@ -43,28 +43,28 @@ class Watch:
         cpu, own = psutil.cpu_times(), _own_seconds() - self._own
         spent = {name: getattr(cpu, name) - getattr(self._cpu, name) for name in cpu._fields}
         used = sum(spent.get(name, 0) for name in ("user", "nice", "system", "irq", "softirq"))
-        found = {
+        load = {
             "load": round(self.load, 2),
             "others": round(max(0.0, used - own) / lasted, 4),
             "steal": round(spent.get("steal", 0) / lasted, 4),
             "mhz": mhz,
         }
-        return found | {"busy": busy(found, fastest)}
+        return load | {"busy": busy(load, fastest)}
 
 
-def busy(found: dict[str, Any], fastest: float) -> str:
+def busy(load: Line, fastest: float) -> str:
     """What makes a measurement one on a busy machine; empty if nothing does."""
-    if found["others"] > OTHERS:
-        return f"others used {found['others']:.2f} cores"
-    if found["steal"] > STEAL:
-        return f"the host took {found['steal']:.2f} cores"
-    if 0 < found["mhz"] < CLOCK * fastest:
-        return f"the clock fell to {found['mhz']} MHz"
+    if load["others"] > OTHERS:
+        return f"others used {load['others']:.2f} cores"
+    if load["steal"] > STEAL:
+        return f"the host took {load['steal']:.2f} cores"
+    if 0 < load["mhz"] < CLOCK * fastest:
+        return f"the clock fell to {load['mhz']} MHz"
     return ""
 
 
 def host() -> str:
-    """Which machine this is, without its name: that cannot be read from it."""
+    """An anonymous id of this machine."""
     with contextlib.suppress(OSError):
         return _hashed(platform.node() + Path("/etc/machine-id").read_text())
     return _hashed(platform.node())
@@ -80,14 +80,14 @@ def _own_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def described() -> dict[str, Any]:
+def described() -> Line:
     """`environment()`, what pyperf says of clock and settings, GPU and driver, and `host`."""
     command = [sys.executable, "-m", "pyperf", "collect_metadata"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     kept = ("aslr", "cpu_affinity", "cpu_config", "cpu_freq", "cpu_machine", "python_compiler")
-    lines = [line[2:].split(": ", 1) for line in said.splitlines() if line.startswith("- ")]
-    found = {name: value for name, value in lines if name in (*kept, "timer", "perf_version")}
-    return environment() | {"pyperf": found, "driver": _driver(), "host": host()}
+    lines = [line[2:].split(": ", 1) for line in output.splitlines() if line.startswith("- ")]
+    pyperf = {name: value for name, value in lines if name in (*kept, "timer", "perf_version")}
+    return environment() | {"pyperf": pyperf, "driver": _driver(), "host": host()}
 
 
 def _driver() -> str | None:

@@ -13,9 +13,9 @@ from benchmarks.bench.cells import Cell, told_apart
 from benchmarks.bench.costs import (
     by_block,
     cost,
-    floor_of,
     in_all,
     measured,
+    scalar_limit_of,
     usual,
 )
 from benchmarks.bench.records import Record
@@ -33,7 +33,7 @@ def networks(record: Record, tiers: str) -> list[list[Cell]]:
     for cell in measured(record):
         if cell.tier in tiers and not cell.copy:
             own = found.setdefault(cell.model, [])
-            if not own or own[0].setting == cell.setting:
+            if not own or own[0].workload == cell.workload:
                 own.append(cell)
     return [*found.values()]
 
@@ -46,7 +46,7 @@ def steps_figure(record: Record) -> Figure | None:
     alone = len(owners) == 1
     height = 1.4 + 0.24 * max(map(len, owners))
     figure, axes_of = panels(len(owners), 8 if alone else 6.25, height, across=2, sharex=True)
-    common, names = told_apart([cells[0].setting for cells in owners])
+    common, names = told_apart([cells[0].workload for cells in owners])
     for axes, cells, name in zip(axes_of, owners, names, strict=True):
         _draw_steps(axes, record, cells)
         axes.set_title(name or common, fontsize=8)
@@ -59,7 +59,7 @@ def steps_figure(record: Record) -> Figure | None:
 
 def _draw_steps(axes: Axes, record: Record, cells: list[Cell]) -> None:
     """One network: a line for each cell; the scalar limit as a line."""
-    cells = sorted(cells, key=lambda cell: (cell.tier, cost(record, cell).median))
+    cells = sorted(cells, key=lambda cell: (cell.tier, cost(record, cell).value))
     for row, cell in enumerate(cells):
         values = list(by_block(record, cell).values())
         twin = TWIN_OF[cell.twin]
@@ -71,9 +71,9 @@ def _draw_steps(axes: Axes, record: Record, cells: list[Cell]) -> None:
     for row in range(1, len(cells)):
         if cells[row].tier != cells[row - 1].tier:
             axes.axhline(row - 0.5, color="0.8", lw=0.8)
-    floor = floor_of(cells[0])
+    floor = scalar_limit_of(cells[0])
     if floor in measured(record):
-        limit = cost(record, floor).median
+        limit = cost(record, floor).value
         axes.axvline(limit, label=SCALAR_LIMIT.title, **SCALAR_LIMIT.style)
         axes.legend(frameon=False, fontsize="small", loc="lower right")
     labels = [f"{cell.tier}   {cell.twin}  {cell.name}" for cell in cells]
@@ -120,14 +120,14 @@ def scaling_figure(record: Record) -> Figure | None:
     for panel, axis in zip(figure.subplots(1, len(AXES), sharey=True), AXES, strict=True):
         for own, cells in owners.items():
             curve = dict(sorted(on_axis(own, cells, axis).items()))
-            costs = [cost(record, cell).median for cell in curve.values()]
+            costs = [cost(record, cell).value for cell in curve.values()]
             name = label(own, owners) if axis == AXES[0] else None
             twin = TWIN_OF[own.twin]
             (line,) = panel.plot([*curve], costs, ls=WAY_DASHES[own.way], label=name)
             line.set(color=twin.colour, marker=twin.marker, markersize=3)
         for mark in marks:
             if mark.axis == axis:
-                panel.plot(mark.at.median, _height(record, mark.small, axis, mark.at.median), "kx")
+                panel.plot(mark.at.value, _height(record, mark.small, axis, mark.at.value), "kx")
         panel.set(xscale="log", yscale="log", xlabel=axis.replace("_", " "))
         panel.grid(which="major", lw=0.3)
     figure.axes[0].set_ylabel("µs per training step")
@@ -141,7 +141,7 @@ def scaling_figure(record: Record) -> Figure | None:
 def _height(record: Record, own: Cell, axis: str, size: float) -> float:
     """The cost of a way at a size between those that were measured."""
     curve = dict(sorted(on_axis(own, families(record)[own], axis).items()))
-    costs = [cost(record, cell).median for cell in curve.values()]
+    costs = [cost(record, cell).value for cell in curve.values()]
     return float(np.exp(np.interp(np.log(size), np.log([*curve]), np.log(costs))))
 
 

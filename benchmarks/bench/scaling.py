@@ -13,8 +13,8 @@ from attention_twins.tables import Table
 from attention_twins.twins import title
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.costs import by_block, measured, ratio
-from benchmarks.bench.records import Record, grid_of
-from benchmarks.common.statistics import FEWEST, Interval, interval, widened
+from benchmarks.bench.records import Record
+from benchmarks.common.statistics import FEWEST, Interval, bootstrap, interval, widened
 from benchmarks.common.tables import short
 from shared.weights import weight_shapes
 
@@ -66,11 +66,11 @@ def alone(cell: Cell) -> Cell:
 
 def families(record: Record) -> dict[Cell, list[Cell]]:
     """Cells that differ in size only, by the smallest, where there are sizes enough."""
-    found: dict[Cell, list[Cell]] = {}
+    families: dict[Cell, list[Cell]] = {}
     for cell in measured(record):
         if not cell.copy:
-            found.setdefault(alone(cell), []).append(cell)
-    return {own: cells for own, cells in found.items() if len(cells) >= FEWEST_SIZES}
+            families.setdefault(alone(cell), []).append(cell)
+    return {own: cells for own, cells in families.items() if len(cells) >= FEWEST_SIZES}
 
 
 def fitted(sizes: list[Cell], microseconds: list[float]) -> tuple[float, float, float]:
@@ -80,8 +80,8 @@ def fitted(sizes: list[Cell], microseconds: list[float]) -> tuple[float, float, 
     """
     terms = np.array([[1.0, cell.time_steps, work(cell) / 1000] for cell in sizes])
     times = np.array(microseconds)
-    found, _ = nnls(terms / times[:, None], np.ones(len(times)))
-    return float(found[0]), float(found[1]), float(found[2])
+    (a, b, c), _ = nnls(terms / times[:, None], np.ones(len(times)))
+    return float(a), float(b), float(c)
 
 
 def law_of(cells: list[Cell], costs: list[list[float]]) -> list[Interval]:
@@ -89,11 +89,14 @@ def law_of(cells: list[Cell], costs: list[list[float]]) -> list[Interval]:
     point, n = fitted(cells, [float(np.median(values)) for values in costs]), min(map(len, costs))
     if n < FEWEST:
         return [Interval(term, math.nan, math.nan, n) for term in point]
-    rng = np.random.default_rng(0)
-    drawn = [np.median(rng.choice(values, (DRAWS, len(values))), axis=1) for values in costs]
-    terms = np.array([fitted(cells, medians) for medians in np.transpose(drawn).tolist()])
+
+    def terms(*samples: np.ndarray, axis: int) -> np.ndarray:
+        medians = np.transpose([np.median(sample, axis=axis) for sample in samples])
+        return np.transpose([fitted(cells, drawn) for drawn in medians.tolist()])
+
+    drawn = bootstrap(terms, *costs, resamples=DRAWS).bootstrap_distribution
     tail = (1 - widened(n)) / 2
-    low, high = np.quantile(terms, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=-1)
     return [Interval(*term, n) for term in zip(point, low.tolist(), high.tolist(), strict=True)]
 
 
@@ -104,11 +107,11 @@ def law_table(record: Record) -> Table:
         *("largest error", "sizes", "n"),
     )
     lines, owners = [], families(record)
-    planned = [alone(cell) for cell in grid_of(record.plan).cells if not cell.copy]
+    planned = [alone(cell) for cell in record.grid.cells if not cell.copy]
     for own, cells in owners.items():
         costs = [list(by_block(record, cell).values()) for cell in cells]
         terms = law_of(cells, costs)
-        a, c, b = (term.median for term in terms)
+        a, c, b = (term.value for term in terms)
         errors = [
             abs((a + c * cell.time_steps + b * work(cell) / 1000) / np.median(values) - 1)
             for cell, values in zip(cells, costs, strict=True)
@@ -132,7 +135,8 @@ def label(own: Cell, owners: Iterable[Cell], named: bool = True) -> str:
     parts = [f"{title(own.twin)} {own.name}" if named else own.name]
     for field in ("model", "device", "threads", "dtype"):
         if len({getattr(other, field) for other in owners}) > 1:
-            parts.append(f"{getattr(own, field)}" + " threads" * (field == "threads"))
+            unit = " threads" if field == "threads" else ""
+            parts.append(f"{getattr(own, field)}{unit}")
     return ", ".join(parts)
 
 
@@ -171,7 +175,7 @@ def crossings(record: Record) -> Iterator[Crossing]:
             first, last = (
                 ratio(record, *(curve[size] for curve in curves)) for size in (sizes[0], sizes[-1])
             )
-            if first.has_one or last.has_one or (first.median > 1) == (last.median > 1):
+            if first.has_one or last.has_one or (first.value > 1) == (last.value > 1):
                 continue
             tables: list[list[dict[int, float]]] = [
                 [by_block(record, curve[size]) for size in sizes] for curve in curves
@@ -185,7 +189,7 @@ def crossings(record: Record) -> Iterator[Crossing]:
             ]
             once = [place for place in places if place is not None]
             if len(once) >= FEWEST:
-                small, large = (one, other) if first.median < 1 else (other, one)
+                small, large = (one, other) if first.value < 1 else (other, one)
                 yield Crossing(axis, small, large, interval(once), len(blocks))
 
 
@@ -210,7 +214,7 @@ def crossing(sizes: list[int], gap: list[float]) -> float | None:
 
 def described(found: Crossing) -> str:
     """A crossing in a few words."""
-    return f"{found.axis.replace('_', ' ')} {short(found.at.median)}"
+    return f"{found.axis.replace('_', ' ')} {short(found.at.value)}"
 
 
 def law_tables(record: Record) -> list[Table]:

@@ -7,7 +7,7 @@ from typing import Any
 from attention_twins.provenance import finite
 from attention_twins.tables import Table
 from attention_twins.twins import title
-from benchmarks.bench.cells import LONGEST, Setting
+from benchmarks.bench.cells import LONGEST, Workload
 from benchmarks.bench.comparisons import (
     break_even_table,
     drift_table,
@@ -26,16 +26,16 @@ from benchmarks.bench.costs import (
     cost,
     failures,
     first_call,
-    floor_of,
     in_all,
     lines_of,
     measured,
     ratio,
-    settings,
+    scalar_limit_of,
     steady,
     usual,
+    workloads,
 )
-from benchmarks.bench.records import Record, grid_of
+from benchmarks.bench.records import Record
 from benchmarks.bench.switches import TIERS
 from benchmarks.common.tables import short
 
@@ -54,10 +54,10 @@ TUTORIAL = {
 def bench_tables(record: Record) -> list[Table]:
     """All that a record has to say, in the order of reading."""
     found = []
-    for setting in settings(record):
-        found += [_costs(record, setting), twins_table(record, setting)]
-        found += [null_table(record, setting), break_even_table(record, setting)]
-        found.append(_memory(record, setting))
+    for workload in workloads(record):
+        found += [_costs(record, workload), twins_table(record, workload)]
+        found += [null_table(record, workload), break_even_table(record, workload)]
+        found.append(_memory(record, workload))
     return [*kept(found), *tables_of_all(record)]
 
 
@@ -90,13 +90,13 @@ def trimmed(table: Table) -> Table:
     )
 
 
-def _costs(record: Record, setting: Setting) -> Table:
+def _costs(record: Record, workload: Workload) -> Table:
     cells, rows = measured(record), []
-    own = [cell for cell in cells if cell.setting == setting and not cell.copy]
+    own = [cell for cell in cells if cell.workload == workload and not cell.copy]
     own = [cell for cell in own if cell.tier != "L"]
-    for cell in sorted(own, key=lambda c: (c.tier, cost(record, c).median)):
+    for cell in sorted(own, key=lambda c: (c.tier, cost(record, c).value)):
         microseconds = cost(record, cell)
-        plain, limit = base(cell), floor_of(cell)
+        plain, limit = base(cell), scalar_limit_of(cell)
         warm, first = usual(record, cell), cold(record, cell)
         tutorial = vars(cell) | TUTORIAL == vars(cell)
         to_loss = record.plan["target"]["epochs"] if cell.way != "fit_many" else None
@@ -109,7 +109,7 @@ def _costs(record: Record, setting: Setting) -> Table:
                 "twin": title(cell.twin),
                 "way to train": cell.name,
                 "µs per step and start": str(microseconds),
-                "samples per s": short(cell.batch_size / microseconds.median * 1e6),
+                "samples per s": short(cell.batch_size / microseconds.value * 1e6),
                 "times faster than own fit": str(faster),
                 "times the scalar limit": str(times),
                 "first call s": _first_call(warm),
@@ -123,7 +123,7 @@ def _costs(record: Record, setting: Setting) -> Table:
         )
     columns = tuple(rows[0]) if rows else ()
     lines = [[*row.values()] for row in rows]
-    return Table(f"Cost of a training step: {setting.name}", columns, lines, left=3)
+    return Table(f"Cost of a training step: {workload.title}", columns, lines, left=3)
 
 
 def _first_call(lines: list[Line]) -> str:
@@ -146,11 +146,11 @@ def _in_all(lines: list[Line], epochs: int) -> str:
     return short(statistics.median(in_all(line, epochs) for line in lines)) if lines else ""
 
 
-def _memory(record: Record, setting: Setting) -> Table:
+def _memory(record: Record, workload: Workload) -> Table:
     columns = ("twin", "way to train", "before, MiB", "peak, MiB", "more, MiB", "device, MiB")
     lines = []
     for cell in measured(record):
-        if cell.setting == setting and not cell.copy and cell.tier != "L":
+        if cell.workload == workload and not cell.copy and cell.tier != "L":
             own = lines_of(record, cell)
             before, peak = (
                 statistics.median(line[key] for line in own) for key in ("before_mib", "peak_mib")
@@ -159,12 +159,12 @@ def _memory(record: Record, setting: Setting) -> Table:
             numbers = [f"{value:,.0f}" for value in (before, peak, peak - before)]
             numbers.append(f"{statistics.median(device):,.0f}" if device else "")
             lines.append([title(cell.twin), cell.name, *numbers])
-    return Table(f"Memory: {setting.name}", columns, lines)
+    return Table(f"Memory: {workload.title}", columns, lines)
 
 
 def _failures(record: Record) -> Table:
     columns = ("twin", "way to train", "setting", "failed")
-    lines = [[title(c.twin), c.name, c.setting.name, why] for c, why in failures(record).items()]
+    lines = [[title(c.twin), c.name, c.workload.title, why] for c, why in failures(record).items()]
     return Table("Not measured", columns, lines, left=4)
 
 
@@ -188,13 +188,13 @@ def _left_out(record: Record) -> Table:
 def as_rows(record: Record) -> list[dict[str, Any]]:
     """Every cell as a row of plain values, for programs."""
     rows = []
-    for cell in grid_of(record.plan).cells:
+    for cell in record.grid.cells:
         found, warm = cost(record, cell), usual(record, cell)
         rows.append(
-            vars(cell)
+            cell.as_dict()
             | {"tier": cell.tier, "failed": failures(record).get(cell, "")}
-            | {"microseconds": found.median, "low": found.low, "high": found.high, "n": found.n}
-            | {"samples_per_second": cell.batch_size / found.median * 1e6}
+            | {"microseconds": found.value, "low": found.low, "high": found.high, "n": found.n}
+            | {"samples_per_second": cell.batch_size / found.value * 1e6}
             | {"first_call_seconds": statistics.median(map(first_call, warm)) if warm else None}
             | {"peak_mib": statistics.median(x["peak_mib"] for x in warm) if warm else None}
         )

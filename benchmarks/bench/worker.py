@@ -10,18 +10,21 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 import psutil
 
 from attention_twins.processes import ONE_KERNEL, Send, framework_environment
+from attention_twins.training import FitResult
 from attention_twins.twins import PYTORCH, SCALAR_LIMIT, TENSORFLOW, TWIN_OF
 from attention_twins.weights import Weights
 from benchmarks.bench.cells import MANY_EPOCHS, Cell
 from benchmarks.bench.steady import Rule, Stopwatch, steady_after
 from shared.config import TrainConfig
 from shared.fibonacci import batch_order
+from shared.many import ManyResult
 from shared.tasks import load_data
 from shared.weights import initial_weights
 
@@ -40,11 +43,11 @@ def variables(cell: Cell, caches: Path) -> dict[str, str]:
         cell: what is measured there.
         caches: folder for what compilers keep; empty means that they begin cold.
     """
-    found = framework_environment(cell.train_config(1))
-    flags = found["XLA_FLAGS"].replace("--xla_gpu_deterministic_ops=true", "")
+    environment = framework_environment(cell.train_config(1))
+    flags = environment["XLA_FLAGS"].replace("--xla_gpu_deterministic_ops=true", "")
     # The option that makes one kernel of a loop is ours, not what everyone has.
     ours = cell.tier in "CD" and cell.switch != "many kernels"
-    found |= {
+    return environment | {
         "XLA_FLAGS": flags if ours else flags.replace(ONE_KERNEL, ""),
         "TF_DETERMINISTIC_OPS": "0",
         "TF_CPP_MIN_LOG_LEVEL": "0",  # it says once when XLA has compiled
@@ -52,22 +55,24 @@ def variables(cell: Cell, caches: Path) -> dict[str, str]:
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "torch"),
         "NUMBA_CACHE_DIR": str(caches / "numba"),
     }
-    return found
 
 
-def measure(send: Send, receive: Callable[[], Any], cell: Cell) -> None:
+def measure(send: Send, receive: Callable[[], object], cell: Cell) -> None:
     """Train as the cell says until its rule is met; says `measured` with what was seen."""
-    name = TWIN_OF[cell.twin].package
-    package, side = map(importlib.import_module, (name, SIDES[name]))
+    package = importlib.import_module(TWIN_OF[cell.twin].package)
+    side = importlib.import_module(SIDES[package.__name__])
     send("ready", None)
     side.begin(cell)
-    many, rule = cell.way == "fit_many", rule_of(cell)
-    watch = Stopwatch(lambda: side.synchronise(cell), None if many else rule)
+    rule = rule_of(cell)
+    watch = Stopwatch(lambda: side.synchronise(cell), None if cell.way == "fit_many" else rule)
     with side.flipped(cell, package):
         train, model = prepared(cell, package, rule)
         gc.collect()
         gc.freeze()
-        (gc.disable if cell.switch == "collector" else gc.enable)()
+        if cell.switch == "collector":
+            gc.disable()
+        else:
+            gc.enable()
         used, before = resource.getrusage(resource.RUSAGE_SELF), peak_mib()
         watch.start()
         result = train(progress=watch)
@@ -75,46 +80,51 @@ def measure(send: Send, receive: Callable[[], Any], cell: Cell) -> None:
         spent = resource.getrusage(resource.RUSAGE_SELF)
         mhz = max((core.current for core in psutil.cpu_freq(percpu=True)), default=0.0)
         proof = side.proof(cell, model)
-    seconds = [round(epoch, 9) for epoch in watch.seconds]
-    chunks = len(seconds) // MANY_EPOCHS if many else 1
+    seconds, chunks = [round(epoch, 9) for epoch in watch.seconds], 1
+    if isinstance(result, ManyResult):
+        chunks, loss = len(seconds) // MANY_EPOCHS, result.loss[[0, -1]].tolist()
+        weights = {name: array[[0, -1]] for name, array in result.weights.items()}
+    else:
+        loss, weights = result.loss, result.snapshots[cell.steps_in_epoch].weights
+    cpu = spent.ru_utime + spent.ru_stime - used.ru_utime - used.ru_stime
+    environment = {name: os.environ.get(name, "") for name in sorted(SHOWN)}
     send(
         "measured",
         {
             "seconds": seconds,
             "steady_after": steady_after(seconds, rule),
             "together": -(-cell.starts // chunks),
-            "loss": result.loss[[0, -1]].tolist() if many else result.loss,
-            "weights": {
-                name: array[[0, -1]] if many else array
-                for name, array in (
-                    result.weights if many else result.snapshots[cell.steps_in_epoch].weights
-                ).items()
-            },
+            "loss": loss,
+            "weights": weights,
             "ending": round(ending, 9),
             "mhz": round(mhz),
             "before_mib": before,
             "peak_mib": peak_mib(),
             "device_mib": side.device_mib(cell),
-            "cpu_seconds": sum(
-                getattr(spent, name) - getattr(used, name) for name in ("ru_utime", "ru_stime")
-            ),
+            "cpu_seconds": cpu,
             "proof": proof
             | {
                 "python": sys.version.split()[0],
                 "collector": gc.isenabled(),
                 "threads of Python": threading.active_count(),
-                "variables": {name: os.environ.get(name, "") for name in sorted(SHOWN)},
+                "variables": environment,
             },
         },
     )
 
 
 def rule_of(cell: Cell) -> Rule:
-    """When a cell is steady: of many starts an epoch is long enough."""
+    """When a cell is steady: of many seeds an epoch is long enough."""
     return Rule(seconds=0.0) if cell.way == "fit_many" else Rule()
 
 
-def prepared(cell: Cell, package: Any, rule: Rule) -> tuple[Callable[..., Any], Any]:
+class Train(Protocol):
+    """A way to train with all that it is given but what hears of every epoch."""
+
+    def __call__(self, *, progress: Stopwatch) -> FitResult | ManyResult: ...
+
+
+def prepared(cell: Cell, package: ModuleType, rule: Rule) -> tuple[Train, object]:
     """The way to train with all that it is given, and the network where it is given one.
 
     What is done here is not measured: users have their data and their network, too, when they call.
@@ -128,27 +138,20 @@ def prepared(cell: Cell, package: Any, rule: Rule) -> tuple[Callable[..., Any], 
     options = {"order": order, "snapshots": (cell.steps_in_epoch,)}
     config = cell.train_config(len(order))
     if cell.way == "floor":
-        start = initial_weights(cell.model_config, 0)
-        return partial(package.fit, cell.model_config, start, data, config, **options), None
+        weights = initial_weights(cell.model_config, 0)
+        return partial(package.fit, cell.model_config, weights, data, config, **options), None
     model = package.create_model(cell.model_config)
     return partial(getattr(package, cell.way), model, data, config, **options), model
 
 
 def fitted(
-    send: Send,
-    receive: Callable[[], Any],
-    twin: str,
-    cell: Cell,
-    start: Weights,
-    config: TrainConfig,
-    order: np.ndarray | None,
-) -> None:
-    """Train the cell's network from a start by a twin's `fit`; says `fitted` with the weights."""
+    twin: str, cell: Cell, weights: Weights, config: TrainConfig, order: np.ndarray | None
+) -> Weights:
+    """The weights of the cell's network after a twin's `fit` from initial ones."""
     package = importlib.import_module(TWIN_OF[twin].package)
     model = package.create_model(cell.model_config)
-    package.set_weights(model, start)
-    data = load_data(cell.data_config)
-    send("fitted", package.fit(model, data, config, order).weights)
+    package.set_weights(model, weights)
+    return package.fit(model, load_data(cell.data_config), config, order).weights
 
 
 SHOWN = (

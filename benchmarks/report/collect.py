@@ -7,10 +7,8 @@ from pathlib import Path
 
 from attention_twins.errors import InputError
 from attention_twins.report import CheckRecord
-from benchmarks.bench import records as bench_records
 from benchmarks.bench.records import Record
 from benchmarks.run.tables import RunRecord
-from benchmarks.study import records as study_records
 from benchmarks.study.records import Study
 
 
@@ -52,14 +50,14 @@ def collect(folder: Path) -> Found:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if path.name == "plan.json" and (path.parent / "samples.jsonl").exists():
-                record = bench_records.read(path.parent)
+                record = Record.read(path.parent)
                 name = record.plan["grid"]["name"]
                 if record.samples and later(f"bench {name}", record.samples[0]["started"]):
                     found.benches[name] = record
             elif path.name == "plan.json" and (path.parent / "starts.jsonl").exists():
-                study = study_records.read(path.parent)
+                study = Study.read(path.parent)
                 tutorial = "1 " if any(arm.setup != "twin" for arm in study.arms) else "0 "
-                if study.chain.lines and later("study", tutorial + study.plan["started"]):
+                if study.lines and later("study", tutorial + study.plan["started"]):
                     found.study = study
             elif content.get("command") == "run" and content.get("status") == "complete":
                 horizon = content["data"].get("horizon", 1)  # older records have none

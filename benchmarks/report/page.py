@@ -21,7 +21,7 @@ from attention_twins.figures import growth_figure
 from attention_twins.provenance import write_text
 from attention_twins.report import CheckRecord, scores, sentence
 from attention_twins.tables import Table
-from benchmarks.bench.costs import settings
+from benchmarks.bench.costs import workloads
 from benchmarks.bench.plots import BENCH_FIGURES
 from benchmarks.bench.records import Record
 from benchmarks.bench.scaling import law_tables
@@ -154,7 +154,7 @@ def check_section(certificates: dict[str, CheckRecord]) -> Section:
 
 def bench_section(place: int, record: Record) -> Section:
     """What training costs; of many settings only what holds for them all."""
-    whole = len(settings(record)) == 1
+    whole = len(workloads(record)) == 1
     name = record.plan["grid"]["name"]
     more = "" if whole else f" The tables of each setting: {record.folder / 'tables.md'}."
     return Section(
@@ -204,7 +204,7 @@ def attention(study: Study) -> list[dict[str, Any]]:
             continue
         data, starts = load_data(arm.data_config), []
         for rate in study.rates_of(arm):
-            for start in study.starts(arm, rate):
+            for start in study.trainings(arm, rate):
                 if "weights" in start and start["test_mse"] is not None:
                     weights = {n: np.array(w, arm.dtype) for n, w in start["weights"].items()}
                     alpha = reference.forward(arm.model_config, weights, data.test_x)

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import tyro
 
 from attention_twins.errors import InputError, check_integer
+from attention_twins.provenance import environment
 from benchmarks.common.options import (
     ModelName,
     TwinName,
@@ -175,16 +176,17 @@ class Study:
         with backend(training.scheduler):  # one that does not answer leaves no folder behind
             pass
         if self.output.resume:
-            study = records.resume(self.output.resume)
+            study = records.Study.resume(self.output.resume, environment())
         else:
             when = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
             folder = self.output.out or Path("results", "study", f"{platform.node()}-{when}")
             arms = list(dict.fromkeys(self._arms()))
             searched = self._searched(arms, folder) if comparison.search else []
             arms = list(dict.fromkeys([*arms, *(found for _, found in searched)]))
-            pairs = [[asdict(arm) for arm in pair] for pair in searched]
+            pairs = [[arm.as_dict() for arm in pair] for pair in searched]
             said = {"trials": comparison.search, "found": pairs} if searched else None
-            study = records.create(folder, arms, training.seeds, [*dict.fromkeys(rates)], said)
+            rates = [*dict.fromkeys(rates)]
+            study = records.Study.create(folder, arms, training.seeds, rates, said)
         return carry_out(study, training.workers, training.scheduler, comparison.margin)
 
     def _searched(self, arms: list, folder: Path) -> list[tuple]:

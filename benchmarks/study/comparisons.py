@@ -5,10 +5,10 @@ import math
 from collections.abc import Iterator
 
 from attention_twins.tables import Table
+from benchmarks.common.statistics import Interval
 from benchmarks.study.arms import Arm, label
 from benchmarks.study.records import Study
 from benchmarks.study.summary import (
-    Estimate,
     equivalence,
     median_of,
     median_ratio,
@@ -171,7 +171,7 @@ def _against(study: Study, arm: Arm, other: Arm, rate: float | None = None) -> I
         yield [label(arm, study.arms), str(better), verdict(better), str(median_ratio(*errors))]
 
 
-def verdict(better: Estimate) -> str:
+def verdict(better: Interval) -> str:
     """What a probability of being better shows."""
     if better.low > 0.5:
         return "better"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from attention_twins.tables import Table
 from attention_twins.twins import PYTORCH
+from benchmarks.common.statistics import Interval
 from benchmarks.common.tables import as_markdown, titled
 from benchmarks.study.arms import Arm
 from benchmarks.study.comparisons import best_rate, of, rivals, verdict
-from benchmarks.study.records import Study, read
+from benchmarks.study.records import Study
 from benchmarks.study.summary import (
-    Estimate,
     equivalence,
     median_ratio,
     middle,
@@ -42,18 +42,18 @@ STUDIES = ("tutorial", "splits", "learning_rates", "search", *TASKS)
 def redraw_studies(root: Path) -> None:
     """Make tables and figures of every study anew."""
     for name in STUDIES:
-        save(read(root / FOLDER / name), MARGIN)
+        save(Study.read(root / FOLDER / name), MARGIN)
 
 
 def study_blocks(root: Path) -> dict[str, dict[str, str]]:
     """Document → name of a block → what stands in it."""
 
     def study(name: str) -> Study:
-        return read(root / FOLDER / name)
+        return Study.read(root / FOLDER / name)
 
     tutorial, splits, rates = study("tutorial"), study("splits"), study("learning_rates")
     search = study("search")
-    found = {
+    blocks = {
         "attention": _block(tutorial, answer(tutorial), "Attention", "The tutorial"),
         "setups": _block(
             tutorial, setups_sentence(tutorial), "Errors", "Training", "Set-ups", figure="errors"
@@ -69,10 +69,10 @@ def study_blocks(root: Path) -> dict[str, dict[str, str]]:
         ),
     }
     for name in TASKS:
-        own = study(name)
-        sentence = f"{winners(own)} {ceilings(own)}"
-        found[name] = _block(own, sentence, "Errors", "Attention", "Variants", figure="errors")
-    return {"docs/findings.md": found}
+        task = study(name)
+        sentence = f"{winners(task)} {ceilings(task)}"
+        blocks[name] = _block(task, sentence, "Errors", "Attention", "Variants", figure="errors")
+    return {"docs/findings.md": blocks}
 
 
 def _block(study: Study, sentence: str, *titles: str, figure: str = "") -> str:
@@ -98,7 +98,7 @@ def _arm(study: Study, **wanted: object) -> Arm:
     )
 
 
-def _by_verdict(found: Iterable[tuple[Estimate, str]]) -> dict[str, list[str]]:
+def _by_verdict(found: Iterable[tuple[Interval, str]]) -> dict[str, list[str]]:
     """Verdict → the names it holds for, if any."""
     sides: dict[str, list[str]] = {"better": [], "worse": [], "no difference shown": []}
     for better, name in found:
@@ -122,24 +122,24 @@ def setups_sentence(study: Study) -> str:
 
 
 def twins_sentence(study: Study) -> str:
-    """Whether PyTorch and Keras come to the same, from the same start."""
+    """Whether PyTorch and Keras come to the same, from the same seed."""
     pairs = []
     for arm in study.arms:
         if arm.twin == PYTORCH.name and arm.setup in ("twin", "initializers", "bias_start"):
             others = (a for a in study.arms if a.twin != PYTORCH.name and a.setup == arm.setup)
             other = next(a for a in others if a.model == arm.model)
             pairs.append(equivalence(of(study, arm), of(study, other), MARGIN))
-    shown = sum(found.shown for found in pairs)
+    shown = sum(pair.shown for pair in pairs)
     return (
         f"Equivalent in {shown} of {len(pairs)} pairs. That is about the mean over starts; of "
-        f"single starts at least {min(found.within for found in pairs):.1%} end within the margin, "
-        f"and one ends a factor of {1 + max(found.largest for found in pairs):.2g} apart."
+        f"single starts at least {min(pair.within for pair in pairs):.1%} end within the margin, "
+        f"and one ends a factor of {1 + max(pair.largest for pair in pairs):.2g} apart."
     )
 
 
 def splits_sentence(study: Study) -> str:
     """How much the split decides."""
-    lines, found = [], []
+    lines, shown = [], []
     splits = list(dict.fromkeys(arm.split for arm in study.arms))
     for split in splits:
         ours, theirs = (
@@ -147,15 +147,15 @@ def splits_sentence(study: Study) -> str:
             for model in ("rnn_with_attention", "rnn")
         )
         better = probability_better(ours, theirs)
-        found.append(verdict(better))
+        shown.append(verdict(better))
         middles = [f"{middle([*errors.values()]):.1e}" for errors in (ours, theirs)]
-        lines.append([str(split), *middles, str(better), found[-1]])
+        lines.append([str(split), *middles, str(better), shown[-1]])
     columns = ("split", "median with attention", "without", "P(attention better)", "verdict")
     table = as_markdown(Table("", columns, lines, left=1))
     return "\n\n".join(
         [
-            f"Attention is better on {found.count('better')} of {len(splits)} splits, worse on "
-            f"{found.count('worse')}; on {found.count('no difference shown')} no difference is "
+            f"Attention is better on {shown.count('better')} of {len(splits)} splits, worse on "
+            f"{shown.count('worse')}; on {shown.count('no difference shown')} no difference is "
             "shown.",
             table,
             " ".join(study_notes(study, MARGIN)),
@@ -167,7 +167,7 @@ def splits_sentence(study: Study) -> str:
 def rates_sentence(study: Study) -> str:
     """Each network at its best learning rate, and both at one."""
     ((arm, other),) = rivals(study)
-    best = [best_rate(study, own) for own in (arm, other)]
+    best = [best_rate(study, each) for each in (arm, other)]
     better = probability_better(of(study, arm), of(study, other))
     at = _by_verdict(
         (probability_better(study.errors(arm, rate), study.errors(other, rate)), f"{rate:g}")
@@ -201,15 +201,15 @@ def search_sentence(study: Study) -> str:
 def winners(study: Study) -> str:
     """Which variants of attention beat the network without, and which one has the best median."""
     plain = of(study, _arm(study, model="rnn"))
-    said, best, errors = [], "no attention", plain
+    better, best, errors = [], "no attention", plain
     variants = [arm for arm in study.arms if "attention" in MODELS[arm.model]]
     for arm in variants:
-        own = of(study, arm)
-        if probability_better(own, plain).low > 0.5:
-            said.append(arm.variant)
-        if middle([*own.values()]) < middle([*errors.values()]):
-            best, errors = arm.variant, own
-    wins = f"better than no attention: {', '.join(said)}" if said else "none beats no attention"
+        of_arm = of(study, arm)
+        if probability_better(of_arm, plain).low > 0.5:
+            better.append(arm.variant)
+        if middle([*of_arm.values()]) < middle([*errors.values()]):
+            best, errors = arm.variant, of_arm
+    wins = f"better than no attention: {', '.join(better)}" if better else "none beats no attention"
     simple = baselines(load_data(variants[0].data_config))["persistence"]["test"]
     worse = percent(share([*errors.values()], simple))
     return (
@@ -221,10 +221,10 @@ def winners(study: Study) -> str:
 
 def ceilings(study: Study) -> str:
     """Whose weights pass what scores within (−1, 1) allow."""
-    said = []
+    shares = []
     for arm in (arm for arm in study.arms if "attention" in MODELS[arm.model]):
-        largest = [x["largest_weight"] for x in study.starts(arm, best_rate(study, arm))]
+        largest = [x["largest_weight"] for x in study.trainings(arm, best_rate(study, arm))]
         above = sum(weight > ceiling(arm.time_steps) + 1e-6 for weight in largest if weight)
-        said.append(f"{arm.variant} {above / len(largest):.0%}")
+        shares.append(f"{arm.variant} {above / len(largest):.0%}")
     limit = ceiling(study.arms[0].time_steps)
-    return f"Starts with a weight above tanh's ceiling of {limit:.3f}: {', '.join(said)}."
+    return f"Starts with a weight above tanh's ceiling of {limit:.3f}: {', '.join(shares)}."

@@ -75,7 +75,7 @@ def loss_figure(study: Study) -> Figure | None:
             place, twin = of_twin.index(arm), TWIN_OF[arm.twin]
             colour = shades(twin.colour, len(of_twin))[place]
             dash = twin.dash if len(of_twin) == 1 else DASHES[place % len(DASHES)]
-            starts = study.starts(arm, best_rate(study, arm))
+            starts = study.trainings(arm, best_rate(study, arm))
             losses = np.array([start["loss"] for start in starts], float)
             losses = np.nan_to_num(losses, nan=np.inf)  # null has become NaN
             epochs = np.arange(1, losses.shape[1] + 1)

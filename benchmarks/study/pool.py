@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
+from typing import cast
 
 from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
 from attention_twins.errors import InputError
+from benchmarks.common.journal import Line
 from benchmarks.study.arms import Chunk
 from benchmarks.study.worker import train
 
@@ -17,13 +18,17 @@ TRIES = 5
 SECONDS = 5
 """How long a scheduler may take to answer."""
 
+BrokenPool = BrokenProcessPool
+"""What a pool raises that cannot go on. joblib has it, and what it raises for a killed worker, in a
+private module, which is imported nowhere else."""
 
-Train = Callable[[Chunk], dict[str, Any]]
+Train = Callable[[Chunk], Line]
+Results = Generator[tuple[Chunk, Line]]
 
 
 def compute(
     chunks: Sequence[Chunk], workers: int, scheduler: str | None, train: Train = train
-) -> Generator[tuple[Chunk, dict[str, Any]]]:
+) -> Results:
     """Train chunks; each as soon as it is done. A worker that is killed costs time only.
 
     Raises:
@@ -36,7 +41,7 @@ def compute(
         try:
             with backend(scheduler):
                 pool = Parallel(n_jobs=workers, return_as="generator_unordered")
-                results: Any = pool(delayed(_named)(train, chunk) for chunk in left)
+                results = cast(Results, pool(delayed(_with_chunk)(train, chunk) for chunk in left))
                 with contextlib.closing(results):
                     for chunk, result in results:
                         tries = TRIES
@@ -48,7 +53,7 @@ def compute(
                 raise
 
 
-def _named(train: Train, chunk: Chunk) -> tuple[Chunk, dict[str, Any]]:
+def _with_chunk(train: Train, chunk: Chunk) -> tuple[Chunk, Line]:
     """A chunk and its result: they come back in any order."""
     return chunk, train(chunk)
 
@@ -73,7 +78,6 @@ def backend(scheduler: str | None) -> Iterator[None]:
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(f"scheduler must answer within {SECONDS} s, got {scheduler!r}") from error
     with client, parallel_config(backend="dask"):
-        cores: Any = client.ncores()
-        if sum(cores.values()) == 1:
+        if sum(cast(dict[str, int], client.ncores()).values()) == 1:
             raise InputError("scheduler must have two workers or more, got one")  # joblib's wish
         yield

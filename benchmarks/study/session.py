@@ -4,18 +4,19 @@ import contextlib
 import os
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from joblib.externals.loky.process_executor import BrokenProcessPool
 from rich.console import Console
 from rich.progress import TaskID
 
 from attention_twins.errors import InputError
 from attention_twins.progress import progress_bar
 from benchmarks.study.arms import Arm, label
-from benchmarks.study.pool import compute
-from benchmarks.study.records import Study, read
+from benchmarks.study.pool import BrokenPool, compute
+from benchmarks.study.records import Study
 from benchmarks.study.views import save, show
 from benchmarks.study.worker import ChunkError
+
+STOPS = (ChunkError, BrokenPool)
+"""What a study can be resumed after, beside errors of the system."""
 
 
 def carry_out(study: Study, workers: int, scheduler: str | None, margin: float) -> int:
@@ -24,27 +25,27 @@ def carry_out(study: Study, workers: int, scheduler: str | None, margin: float) 
     Raises:
         InputError: another process is at it, or the scheduler does not answer.
     """
-    errors, code, folder = Console(stderr=True), 0, study.folder
-    errors.print(f"record: {folder}", markup=False, soft_wrap=True)
-    try:
-        with FileLock(folder / ".lock", blocking=False):
-            study = read(folder)  # as it is now that nobody else writes to it
-            if torn := study.chain.mend():
-                errors.print(torn, style="yellow", markup=False)
-            _train(study, study.left, workers, scheduler, errors)
-            (folder / ".lock").unlink()
-    except Timeout as error:
-        raise InputError(f"record must not be made twice at once: {folder}") from error
-    except (KeyboardInterrupt, OSError, ChunkError, BrokenProcessPool) as error:
-        stopped = isinstance(error, KeyboardInterrupt)
-        code, study = 130 if stopped else 1, read(folder)
-        errors.print("Interrupted." if stopped else f"Stopped: {error}", markup=False)
-        said = f"Go on with: twins study --resume {folder}"
-        errors.print(said, markup=False, soft_wrap=True, highlight=False)
-    if study.chain.lines:
+    errors = Console(stderr=True)
+    code = study.carry_out(lambda: _train(study, workers, scheduler, errors), errors, STOPS)
+    if study.lines:
         save(study, margin)
         show(study, margin)
     return code
+
+
+def _train(study: Study, workers: int, scheduler: str | None, errors: Console) -> None:
+    """Train the chunks that are left, with a bar that counts seeds."""
+    left = study.left
+    total = study.plan["starts"] * sum(len(study.rates_of(arm)) for arm in study.arms)
+    missing = sum(len(chunk.seeds) for chunk in left)
+    with progress_bar(errors, "starts", width=50) as progress:
+        name = f"{min(workers, os.cpu_count() or 1)} workers"
+        bar = progress.add_task(name, total=total, completed=total - missing, note="")
+        with contextlib.closing(compute(left, workers, scheduler)) as done:
+            for chunk, result in done:
+                study.add(chunk, result)
+                name = f"{chunk.arm.twin} {chunk.arm.model} {chunk.arm.setup}"
+                progress.update(bar, advance=len(chunk.seeds), description=name)
 
 
 def searched(
@@ -64,7 +65,7 @@ def searched(
         raise InputError(f"out must be a folder that can be made, got {str(folder)!r}") from error
     if any(not path.name.startswith("search.journal") for path in folder.iterdir()):
         raise InputError(f"out must be a new folder, or that of a search, got {str(folder)!r}")
-    errors, found = Console(stderr=True), []
+    errors, proposals = Console(stderr=True), []
     go_on = f"go on with the same command and --out {folder}"
     try:
         with progress_bar(errors, "trials", width=50) as progress:
@@ -74,25 +75,10 @@ def searched(
                 def tell(done: int, bar: TaskID = bar) -> None:
                     progress.update(bar, completed=done)
 
-                found.append((arm, proposed(arm, trials, folder, workers, scheduler, tell)))
+                proposals.append((arm, proposed(arm, trials, folder, workers, scheduler, tell)))
     except KeyboardInterrupt:
         errors.print(f"Interrupted: {go_on}", markup=False, soft_wrap=True, highlight=False)
         raise
-    except (OSError, ChunkError, BrokenProcessPool) as error:
+    except (OSError, *STOPS) as error:
         raise InputError(f"search must train its trials, got {error}; {go_on}") from error
-    return found
-
-
-def _train(study: Study, left: list, workers: int, scheduler: str | None, errors: Console) -> None:
-    """Train the chunks that are left, with a bar that counts starts."""
-    total = study.plan["starts"] * sum(len(study.rates_of(arm)) for arm in study.arms)
-    missing = sum(len(chunk.seeds) for chunk in left)
-    with progress_bar(errors, "starts", width=50) as progress:
-        name = f"{min(workers, os.cpu_count() or 1)} workers"
-        bar = progress.add_task(name, total=total, note="")
-        progress.update(bar, completed=total - missing)
-        with contextlib.closing(compute(left, workers, scheduler)) as done:
-            for chunk, result in done:
-                study.add(chunk, result)
-                said = f"{chunk.arm.twin} {chunk.arm.model} {chunk.arm.setup}"
-                progress.update(bar, advance=len(chunk.seeds), description=said)
+    return proposals

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from attention_twins.tables import Table
+from benchmarks.common.statistics import Interval
 from benchmarks.study.arms import Arm, label
 from benchmarks.study.comparisons import (
     attention_table,
@@ -19,7 +20,6 @@ from benchmarks.study.comparisons import (
 )
 from benchmarks.study.records import Study
 from benchmarks.study.summary import (
-    Estimate,
     epochs_to,
     middle,
     place_of,
@@ -111,7 +111,7 @@ def _training(study: Study) -> Table:
         train = [*of(study, arm, "train").values()]
         if train:
             simple = baselines(load_data(arm.data_config))
-            losses = [start["loss"] for start in study.starts(arm, best_rate(study, arm))]
+            losses = [start["loss"] for start in study.trainings(arm, best_rate(study, arm))]
             epochs = middle(epochs_to(losses, simple["persistence"]["train"]))
             numbers = [f"{value:.2e}" for value in quantiles(train)]
             when = f"{epochs:g}" if math.isfinite(epochs) else "never"
@@ -129,7 +129,7 @@ def _weights(study: Study) -> Table:
     )
     lines = []
     for arm in study.arms:
-        starts = study.starts(arm, best_rate(study, arm))
+        starts = study.trainings(arm, best_rate(study, arm))
         found = np.array([s["largest_weight"] for s in starts if s.get("largest_weight")])
         if found.size:
             steps = arm.model_config.states
@@ -201,6 +201,6 @@ def answer(study: Study) -> str:
     return ""
 
 
-def percent(found: Estimate) -> str:
+def percent(found: Interval) -> str:
     """A share with its interval."""
     return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"

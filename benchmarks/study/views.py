@@ -5,13 +5,14 @@ import io
 
 from attention_twins.provenance import write_text
 from benchmarks.common.tables import as_document, print_record
+from benchmarks.study.arms import Arm
 from benchmarks.study.records import Study
 from benchmarks.study.tables import study_notes, study_tables
 
 
 def show(study: Study, margin: float) -> None:
     """Print every table."""
-    print_record(study_tables(study, margin), study_notes(study, margin), study.chain.corrupt)
+    print_record(study_tables(study, margin), study_notes(study, margin), study.corrupt)
 
 
 def save(study: Study, margin: float) -> None:
@@ -29,11 +30,11 @@ def as_csv(study: Study) -> str:
     """A row for each training."""
     file = io.StringIO()
     own = ("seed", "learning_rate", "train_mse", "test_mse")
-    names = list(dict.fromkeys([*vars(study.arms[0]), *own]))
+    names = list(dict.fromkeys([*Arm.ORDER, *own]))
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
     for arm in study.arms:
         for rate in study.rates_of(arm):
-            for start in study.starts(arm, rate):
-                writer.writerow(vars(arm) | {name: start[name] for name in own})
+            for start in study.trainings(arm, rate):
+                writer.writerow(arm.as_dict() | {name: start[name] for name in own})
     return file.getvalue()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
@@ -15,8 +16,8 @@ from synthetic import FLOOR, line_of, record_of
 from attention_twins.cli import main
 from attention_twins.errors import InputError
 from benchmarks.bench.machine import Watch, busy, described, host
-from benchmarks.bench.measuring import Measurement
-from benchmarks.bench.records import faults, read
+from benchmarks.bench.records import Record, faults
+from benchmarks.bench.session import Session
 from benchmarks.bench.worker import why
 
 GRID = """
@@ -42,7 +43,7 @@ def bench(tmp_path, text=GRID, *options):
     """A measurement into tmp_path/out: the exit code, and the record."""
     out = tmp_path / "out"
     code = main(["bench", "--grid", grid(tmp_path, text), "--out", str(out), *options])
-    return code, read(out)
+    return code, Record.read(out)
 
 
 def calm(record):
@@ -74,7 +75,7 @@ def test_measures_shows_and_keeps(tmp_path, capsys, idle, monkeypatch):
     monkeypatch.setattr("benchmarks.bench.grid.GRIDS", tmp_path)
     out = tmp_path / "out"
     code = main(["bench", "--quick", "--precision", "9", "--out", str(out)])
-    record = read(out)
+    record = Record.read(out)
     shown = capsys.readouterr().out
     assert code == 0 and not faults(record)
     assert len(record.samples) == 6 and all(not line["failed"] for line in record.samples)
@@ -119,7 +120,7 @@ def test_stops_once_intervals_are_narrow_enough(tmp_path, monkeypatch, precision
     def measure(self, block, cell, caches):
         self.record.append(line_of(cell, block, 100 + 10 * (-1) ** block, host=host()))
 
-    monkeypatch.setattr(Measurement, "_measure", measure)
+    monkeypatch.setattr(Session, "_measure", measure)
     options = ["--blocks", "5", "--most-blocks", "7", "--precision", precision]
     code, record = bench(tmp_path, GRID, *options)
     assert code == 0 and {line["block"] for line in record.samples} == set(range(blocks))
@@ -137,7 +138,7 @@ def test_what_a_busy_machine_spoils_is_measured_again_at_once(tmp_path, monkeypa
         changes = {"machine": spoiled} if cell.copy else {} if tries else first
         self.record.append(line_of(cell, block, 100, host=host(), **changes))
 
-    monkeypatch.setattr(Measurement, "_measure", measure)
+    monkeypatch.setattr(Session, "_measure", measure)
     code, record = bench(tmp_path, GRID, "--blocks", "2")
     assert code == 1 and not faults(record)
     places = [(line["block"], line["cell"].copy) for line in record.samples]
@@ -166,19 +167,19 @@ def test_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, capsys, idle):
     samples = wait_for_lines(out, 2)
     process.kill()
     process.wait()
-    done = read(out).lines
-    assert 2 <= len(done) < 6 and read(out).end is None
+    done = Record.read(out).lines
+    assert 2 <= len(done) < 6 and Record.read(out).end is None
     with samples.open("a") as file:  # and the last line only half written
         file.write('{"block": 1, "ce')
     assert main(["bench", "--verify", str(out)]) == 1
     assert main(["bench", "--resume", str(out)]) == 0
-    record = read(out)
+    record = Record.read(out)
     assert record.lines[: len(done)] == done and len(record.samples) == 6 and not faults(record)
     printed = capsys.readouterr()
     assert f"left out: line {len(done) + 1}, which a crash has torn" in printed.err
     assert main(["bench", "--verify", str(out)]) == 0
     (out / "tables.md").unlink()  # as if killed once more, at the very end
-    assert main(["bench", "--resume", str(out)]) == 0 and read(out).lines == record.lines
+    assert main(["bench", "--resume", str(out)]) == 0 and Record.read(out).lines == record.lines
     assert main(["bench", "--verify", str(out)]) == 0
 
 
@@ -198,14 +199,16 @@ def test_interrupt_shows_what_there_is_and_how_to_go_on(tmp_path):
     printed, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in errors
     assert f"twins bench --resume {out}" in errors
-    assert read(out).samples and read(out).end is None and not read(out).corrupt
+    assert (
+        Record.read(out).samples and Record.read(out).end is None and not Record.read(out).corrupt
+    )
 
 
 def test_only_one_process_measures_a_record(tmp_path, capsys):
     record = record_of(tmp_path / "r", {FLOOR: [1.0]}, ended=False)
     with FileLock(record.folder / ".lock"):
         with pytest.raises(InputError, match="must not be measured twice at once"):
-            Measurement(record)()
+            Session(record)()
     assert (record.folder / ".lock").exists() and not (record.folder / "tables.md").exists()
 
 
@@ -215,13 +218,13 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path, monkeypatch, caps
     def full(self, block, cell, caches):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Measurement, "_measure", full)
-    record.plan["grid"]["blocks"] = record.plan["grid"]["most_blocks"] = 2
-    assert Measurement(record)() == 1
+    monkeypatch.setattr(Session, "_measure", full)
+    record.grid = replace(record.grid, blocks=2, most_blocks=2)
+    assert Session(record)() == 1
     printed = capsys.readouterr()
     assert "Stopped: [Errno 28] No space left on device" in printed.err
     assert "Go on with: twins bench --resume" in printed.err and "1 [" not in printed.err
-    assert len(read(record.folder).samples) == 1 and (record.folder / "tables.md").exists()
+    assert len(Record.read(record.folder).samples) == 1 and (record.folder / "tables.md").exists()
 
 
 def test_interrupted_at_the_very_end_is_not_told_to_go_on(tmp_path, monkeypatch, capsys):
@@ -235,7 +238,7 @@ def test_interrupted_at_the_very_end_is_not_told_to_go_on(tmp_path, monkeypatch,
         raise KeyboardInterrupt
 
     monkeypatch.setattr(record, "append", interrupted)
-    assert Measurement(record)() == 130
+    assert Session(record)() == 130
     assert "Go on with" not in capsys.readouterr().err
     assert main(["bench", "--verify", str(record.folder)]) == 0
 
@@ -268,7 +271,7 @@ def test_cell_over_its_time_limit_is_a_row_that_says_so(tmp_path, capsys, idle):
     ],
 )
 def test_crash_is_a_row_that_says_so(tmp_path, monkeypatch, idle, capsys, end, reason):
-    monkeypatch.setattr("benchmarks.bench.measuring.measure", end)
+    monkeypatch.setattr("benchmarks.bench.session.measure", end)
     code, record = bench(tmp_path)
     assert code == 1 and [line["failed"] for line in record.samples] == [reason] * 2
     assert main(["bench", "--verify", str(record.folder)]) == 0
@@ -284,7 +287,7 @@ def test_cell_is_given_up_after_two_blocks_not_after_two_tries(tmp_path, monkeyp
         failed = "process ended with code 1" if cell.copy else unsteady
         self.record.append(line_of(cell, block, 100, host=host(), failed=failed))
 
-    monkeypatch.setattr(Measurement, "_measure", measure)
+    monkeypatch.setattr(Session, "_measure", measure)
     code, record = bench(tmp_path, GRID, "--blocks", "4")
     blocks = [[x["block"] for x in record.samples if x["cell"].copy == copy] for copy in (0, 1)]
     assert code == 1 and blocks == [[0, 0, 0, 1, 2, 3], [0, 1]] and not faults(record)

@@ -54,7 +54,7 @@ def test_what_is_not_whole_is_named_and_left_out(made, spoil, message):
     found = written(made, [lines[0], spoil(lines[1]), lines[2]])
     assert [line["a"] for line in found.lines] == [1, "ü"]
     assert found.corrupt[0].startswith("line 2, left out: ") and message in found.corrupt[0]
-    assert found.faults() == found.corrupt
+    assert found.damage() == found.corrupt
 
 
 def test_lines_taken_out_put_in_or_moved_are_seen(made):
@@ -68,7 +68,7 @@ def test_torn_lines_are_cut_off_or_ended(made):
     whole = made.path.read_bytes()
     made.path.write_bytes(whole[:-20])
     torn = Chain(made.path, "anchor")
-    assert torn.torn == "line 3" and len(torn.lines) == 2 and not torn.faults()
+    assert torn.torn == "line 3" and len(torn.lines) == 2 and not torn.damage()
     assert torn.mend() == "left out: line 3, which a crash has torn" and not torn.torn
     torn.append({"a": 9})
     assert [line["a"] for line in Chain(made.path, "anchor").lines] == [1, [2.5, None], 9]
@@ -82,15 +82,32 @@ def test_torn_lines_are_cut_off_or_ended(made):
     assert Chain(made.path, "anchor").mend() == ""
 
 
+class Text(Chain):
+    """Numbers that are text in the file."""
+
+    def encode(self, line):
+        return line | {"a": str(line["a"])}
+
+    def decode(self, line):
+        return line | {"a": int(line["a"])}
+
+    def subject(self, line):
+        return line["a"]
+
+
 def test_encoding_goes_both_ways(tmp_path):
-    options = {
-        "encode": lambda x: x | {"a": str(x["a"])},
-        "decode": lambda x: x | {"a": int(x["a"])},
-    }
-    chain = Chain(tmp_path / "f", 1, **options)
+    chain = Text(tmp_path / "f", 1)
     chain.append({"a": 5})
     assert chain.lines[0]["a"] == 5 and '"a": "5"' in chain.path.read_text()
-    assert Chain(tmp_path / "f", 1, **options).lines == chain.lines
+    assert Text(tmp_path / "f", 1).lines == chain.lines
+
+
+def test_lines_are_found_by_what_they_are_about(tmp_path):
+    chain = Text(tmp_path / "f", 1)
+    for number in (5, 6, 5):
+        chain.append({"a": number, "b": len(chain.lines)})
+    for found in (chain, Text(tmp_path / "f", 1)):
+        assert [line["b"] for line in found.of(5)] == [0, 2] and not found.of(7)
 
 
 def test_fingerprint_knows_no_order_and_no_nan():

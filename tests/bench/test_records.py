@@ -6,10 +6,10 @@ import pytest
 from synthetic import FAST, FLOOR, MACHINE, OTHER, PLAIN, line_of, record_of
 
 from attention_twins.errors import InputError
-from benchmarks.bench import records, views
+from benchmarks.bench import views
 from benchmarks.bench.audit import agreement, compare, verify
 from benchmarks.bench.cells import Cell
-from benchmarks.bench.records import faults, read, resume
+from benchmarks.bench.records import Record, faults
 from benchmarks.bench.validity import claims
 
 COSTS = {
@@ -35,7 +35,7 @@ def saved(folder, costs=COSTS, **options):
 
 def test_what_is_read_is_what_was_written(tmp_path):
     made = record_of(tmp_path / "r", COSTS)
-    found = read(tmp_path / "r")
+    found = Record.read(tmp_path / "r")
     assert found.plan == made.plan and found.lines == made.lines and not found.corrupt
     assert len(found.samples) == 15 and found.end["said"] == "done"
     assert not faults(found)
@@ -47,7 +47,10 @@ def test_every_line_is_on_disk_at_once(tmp_path):
     assert len(lines(record.folder)) == 1
     record.append(line_of(PLAIN, 1, 2.0, loss=[float("nan")]))
     assert len(lines(record.folder)) == 2
-    assert read(record.folder).lines[-1]["loss"] == [None] and not read(record.folder).corrupt
+    assert (
+        Record.read(record.folder).lines[-1]["loss"] == [None]
+        and not Record.read(record.folder).corrupt
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_corrupt_lines_are_named_and_left_out(tmp_path, capsys, spoil, message):
     texts = lines(folder)
     texts[2] = spoil(texts[2])
     write(folder, texts)
-    found = read(folder)
+    found = Record.read(folder)
     assert len(found.samples) == 14
     assert found.corrupt[0].startswith("line 3, left out: ") and message in found.corrupt[0]
     assert verify(folder) == 1
@@ -76,10 +79,10 @@ def test_a_line_taken_out_put_in_or_moved_is_seen(tmp_path):
     texts = lines(folder)
     for wrong in (texts[:4] + texts[5:], texts[:4] + [texts[6]] + texts[4:], texts[::-1]):
         write(folder, wrong)
-        assert any("does not follow" in fault for fault in faults(read(folder)))
+        assert any("does not follow" in fault for fault in faults(Record.read(folder)))
     other = lines(record_of(tmp_path / "other", COSTS, seed=1).folder)
     write(folder, texts[:4] + [other[4]] + texts[5:])
-    assert any("does not follow" in fault for fault in faults(read(folder)))
+    assert any("does not follow" in fault for fault in faults(Record.read(folder)))
 
 
 def test_verify_recomputes_every_table(tmp_path, capsys):
@@ -148,7 +151,7 @@ def test_verify_finds_cells_that_lack_or_are_not_of_the_plan(tmp_path, capsys):
     assert verify(saved(tmp_path / "given up", COSTS | {FAST: broken}).folder) == 0
     foreign = record_of(tmp_path / "foreign", COSTS, ended=False)
     foreign.append(line_of(OTHER, 0, 3.0))
-    assert "its cell is not one of the plan's" in read(foreign.folder).corrupt[0]
+    assert "its cell is not one of the plan's" in Record.read(foreign.folder).corrupt[0]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,7 @@ def test_a_plan_that_lacks_something_is_one_line(tmp_path, wrong):
     plan = json.loads((folder / "plan.json").read_text())
     (folder / "plan.json").write_text(json.dumps(plan | wrong))
     with pytest.raises(InputError, match="record must be a folder that twins bench made"):
-        read(folder)
+        Record.read(folder)
 
 
 def test_verify_compares_bytes(tmp_path, capsys):
@@ -183,7 +186,7 @@ def test_what_is_no_record_is_one_line(tmp_path, content):
     if content is not None:
         (tmp_path / "plan.json").write_text(content)
     with pytest.raises(InputError, match="record must be a folder that twins bench made") as error:
-        read(tmp_path)
+        Record.read(tmp_path)
     assert "\n" not in str(error.value)
 
 
@@ -191,21 +194,24 @@ def test_resume_cuts_off_a_torn_line_and_names_it(tmp_path):
     record = record_of(tmp_path / "r", COSTS, ended=False)
     whole = (record.folder / "samples.jsonl").read_bytes()
     (record.folder / "samples.jsonl").write_bytes(whole[:-40])
-    found = resume(record.folder, MACHINE)
-    assert len(found.samples) == 14 and found.torn.startswith("left out: line 15, ")
-    found.append(line_of(FLOOR, 4, 1.0))
-    assert not read(record.folder).corrupt
+    found = Record.resume(record.folder, MACHINE)
+    with found.locked() as torn:
+        assert len(found.samples) == 14 and torn.startswith("left out: line 15, ")
+        found.append(line_of(FLOOR, 4, 1.0))
+    assert not Record.read(record.folder).corrupt
     # The only one; and one that lacks nothing but its end is whole.
     only = record_of(tmp_path / "only", {FLOOR: [1.0, 1.0]}, ended=False).folder / "samples.jsonl"
     lines = only.read_bytes()
     only.write_bytes(lines[:-1])
-    found = resume(only.parent, MACHINE)
-    assert not found.torn and len(found.samples) == 2 and only.read_bytes() == lines
+    found = Record.resume(only.parent, MACHINE)
+    with found.locked() as torn:
+        assert not torn and len(found.samples) == 2 and only.read_bytes() == lines
     only.write_bytes(lines[:40])
-    found = resume(only.parent, MACHINE)
-    assert found.torn.startswith("left out: line 1, ") and not found.samples
-    found.append(line_of(FLOOR, 0, 1.0))
-    assert len(read(only.parent).samples) == 1 and not read(only.parent).corrupt
+    found = Record.resume(only.parent, MACHINE)
+    with found.locked() as torn:
+        assert torn.startswith("left out: line 1, ") and not found.samples
+        found.append(line_of(FLOOR, 0, 1.0))
+    assert len(Record.read(only.parent).samples) == 1 and not Record.read(only.parent).corrupt
 
 
 def test_resume_refuses_what_it_must_not_go_on_with(tmp_path):
@@ -215,21 +221,21 @@ def test_resume_refuses_what_it_must_not_go_on_with(tmp_path):
     other = {"host": "there", "versions": {"torch": "2"}, "commit": "d", "driver": "new"}
     for name, value in other.items():
         with pytest.raises(InputError, match=f"where the record was made: {name} was"):
-            resume(half, MACHINE | {name: value})
+            Record.resume(half, MACHINE | {name: value})
         assert (half / "samples.jsonl").read_bytes() == torn  # nor is it touched
     texts = lines(half)
     write(half, [texts[0], texts[1][:-4], *texts[2:]])
     with pytest.raises(InputError, match="without faults, got line 2"):
-        resume(half, MACHINE)
+        Record.resume(half, MACHINE)
     # One that has ended is there to have its tables made, by any machine.
     ended = record_of(tmp_path / "a", COSTS).folder
-    assert resume(ended, {}).end
+    assert Record.resume(ended, {}).end
 
 
 def test_a_folder_that_is_there_is_not_written_to(tmp_path):
     record = record_of(tmp_path / "r", COSTS)
     with pytest.raises(InputError, match="out must be a folder that can be made"):
-        records.create(record.folder, records.grid_of(record.plan), MACHINE)
+        Record.create(record.folder, record.grid, MACHINE)
 
 
 def test_compare_finds_what_became_slower(tmp_path, capsys):

@@ -72,7 +72,7 @@ def test_too_few_values_have_no_interval():
     for n in range(5):
         found = interval([1.0] * n)
         assert not found.known and found.width == math.inf and found.has_one and found.n == n
-    assert interval([2.0, 1.0, 3.0]).median == 2
+    assert interval([2.0, 1.0, 3.0]).value == 2
     assert interval([1.0] * 5).known
 
 
@@ -87,14 +87,14 @@ def test_pairs_within_blocks_see_what_medians_do_not():
     drift = {block: 100.0 * 1.5**block for block in range(8)}
     one = {block: 1.1 * value for block, value in drift.items()}
     found = paired(one, drift)
-    assert found.median == pytest.approx(1.1) and found.width < 1e-9 and not found.has_one
+    assert found.value == pytest.approx(1.1) and found.width < 1e-9 and not found.has_one
     assert unpaired(list(one.values()), list(drift.values())).has_one
 
 
 def test_only_blocks_that_have_both_are_paired():
     assert paired({0: 2.0, 1: 4.0, 5: 9.0}, {1: 2.0, 2: 1.0}).n == 1
     assert paired({0: 2.0}, {1: 2.0}).n == 0
-    assert math.isnan(paired({0: 2.0}, {1: 2.0}).median)
+    assert math.isnan(paired({0: 2.0}, {1: 2.0}).value)
 
 
 def test_null_comparison_shows_no_difference_as_often_as_it_should():

@@ -24,7 +24,7 @@ def proof_of(cell):
 
 def measured(cell=CELL, **changes):
     """What a process says in which all is well."""
-    weights = reference(cell.setting, cell.dtype, cell.train_config(1).keras_backend, 0, 1, False)
+    weights = reference(cell.workload, cell.dtype, cell.train_config(1).keras_backend, 0, 1, False)
     return {
         "weights": {name: array.copy() for name, array in weights.items()},
         "loss": [1.0, 0.6, 0.4],

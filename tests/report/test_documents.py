@@ -11,14 +11,14 @@ from benchmarks.bench.audit import verify
 from benchmarks.bench.costs import base, by_block, failures, lines_of, measured
 from benchmarks.bench.documents import BEFORE, BENCH, FULL, LEDGER, NETWORKS, again_block
 from benchmarks.bench.grid import GRIDS, load_grid
-from benchmarks.bench.records import grid_of, read
+from benchmarks.bench.records import Record
 from benchmarks.common.sources import code_lines
 from benchmarks.documents import filled_documents
 from benchmarks.prove.command import TUTORIAL_STEPS
 from benchmarks.prove.documents import CHECK, FAMILY, smallest, widest
 from benchmarks.prove.wrong_ports import MUTANTS
 from benchmarks.study.documents import FOLDER, STUDIES
-from benchmarks.study.records import read as read_study
+from benchmarks.study.records import Study
 from shared.config import MODELS, TUTORIAL_MODELS, VARIANTS
 
 ROOT = Path(__file__).parents[2]
@@ -87,26 +87,26 @@ def test_every_difference_names_a_test_that_exists():
     ],
 )
 def test_costs_are_whole_and_of_a_commit(folder, grid, capsys):
-    record = read(ROOT / folder)
+    record = Record.read(ROOT / folder)
     assert verify(ROOT / folder) == 0, capsys.readouterr().out
-    assert set(grid_of(record.plan).cells) == set(load_grid(GRIDS / f"{grid}.toml").cells)
+    assert set(record.grid.cells) == set(load_grid(GRIDS / f"{grid}.toml").cells)
     commit = record.plan["machine"]["commit"]
     assert commit and "dirty" not in commit
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_studies_are_whole_and_of_a_commit(name):
-    study = read_study(ROOT / FOLDER / name)
-    assert not study.left and not study.chain.faults()
+    study = Study.read(ROOT / FOLDER / name)
+    assert not study.left and not study.damage()
     commit = study.plan["environment"]["commit"]
     assert commit and "dirty" not in commit
 
 
 @pytest.mark.parametrize("folder", [BENCH, NETWORKS])
 def test_every_cell_of_the_table_is_measured(folder):
-    record = read(ROOT / folder)
+    record = Record.read(ROOT / folder)
     assert not failures(record)
-    for cell in grid_of(record.plan).cells:
+    for cell in record.grid.cells:
         assert len(lines_of(record, cell)) >= 3, cell
 
 
@@ -114,7 +114,7 @@ def test_every_cell_of_the_table_is_measured(folder):
 @pytest.mark.parametrize(("twin", "times"), [("Keras/tensorflow", 50), ("PyTorch", 20)])
 def test_every_network_gets_so_many_times_faster(model, twin, times):
     """Both ways, and in every block that has both; against the same twin's plain `fit`."""
-    record = read(ROOT / NETWORKS)
+    record = Record.read(ROOT / NETWORKS)
     cells = [cell for cell in measured(record) if (cell.model, cell.twin) == (model, twin)]
     faster = [cell for cell in cells if cell.way != "fit"]
     assert {cell.way for cell in faster} == {"fit_compiled", "fit_many"}

@@ -91,7 +91,7 @@ def test_search_goes_on_where_it_stopped(tmp_path, monkeypatch):
     def compute(chunks, workers, scheduler):
         for chunk in chunks:
             trained.extend(zip(chunk.seeds, chunk.rates, strict=True))
-            assert chunk.arm.held_out and min(chunk.seeds) == search.FIRST_SEED
+            assert chunk.arm.held_out and min(chunk.seeds) == search.SEEDS[0]
             starts = [
                 {"learning_rate": rate, "test_mse": abs(np.log10(rate) + 2) + chunk.arm.units}
                 for rate in chunk.rates
@@ -101,13 +101,13 @@ def test_search_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "compute", compute)
     told = []
     search.proposed(arm, 20, tmp_path, 1, None, told.append)
-    assert told == [*range(1, 21)] and len(trained) == 20 * search.STARTS
+    assert told == [*range(1, 21)] and len(trained) == 20 * len(search.SEEDS)
     own = search.proposed(arm, 60, tmp_path, 1, None, told.append)
-    assert told == [*range(1, 61)] and len(trained) == 60 * search.STARTS
+    assert told == [*range(1, 61)] and len(trained) == 60 * len(search.SEEDS)
     assert own.units == 1 and 10**-2.7 < own.learning_rate < 10**-1.3  # the smallest error
     for trials in (60, 20):  # fewer than there are already
         again = search.proposed(arm, trials, tmp_path, 1, None, told.append)
-        assert again == own and len(trained) == 60 * search.STARTS
+        assert again == own and len(trained) == 60 * len(search.SEEDS)
 
 
 def test_held_out_rows_are_of_the_training_set():

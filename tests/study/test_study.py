@@ -13,6 +13,7 @@ from helpers import FAST, study
 
 from attention_twins.cli import main
 from attention_twins.errors import InputError
+from benchmarks.common import processes
 from benchmarks.study import pool, records, worker
 from benchmarks.study.arms import CHUNK, Arm, Chunk, chunks, label
 from benchmarks.study.card import card, effective, equal
@@ -26,7 +27,7 @@ from shared.weights import initial_weights
 def test_trains_shows_and_keeps(tmp_path, capsys):
     code, found = study(tmp_path, *FAST)
     shown = capsys.readouterr().out
-    assert code == 0 and not found.left and not found.chain.corrupt
+    assert code == 0 and not found.left and not found.corrupt
     assert [arm.model for arm in found.arms] == ["rnn", "rnn_with_attention"]
     for title in ("Errors", "Training errors", "Attention against none", "Attention weights"):
         assert title in shown
@@ -44,7 +45,7 @@ def test_every_start_is_what_fit_makes_of_it(tmp_path):
     _, found = study(tmp_path, *FAST, "--model", "rnn_with_attention")
     (arm,) = found.arms
     data = load_data(arm.data_config)
-    starts = found.starts(arm, 1e-3)
+    starts = found.trainings(arm, 1e-3)
     assert [start["seed"] for start in starts] == [*range(6)]
     for start in (starts[0], starts[5]):
         model = keras_impl.create_model(arm.model_config, seed=start["seed"])
@@ -66,7 +67,7 @@ def test_results_are_equal_to_the_bit_whatever_the_workers(tmp_path, monkeypatch
     lines = []
     for workers in ("1", "3"):
         _, found = study(tmp_path, *FAST, "--workers", workers, name=workers)
-        starts = {(json.dumps(x["chunk"]), json.dumps(x["starts"])) for x in found.chain.lines}
+        starts = {(x["chunk"], json.dumps(x["starts"])) for x in found.lines}
         assert len(starts) == 4
         lines.append(starts)
     assert lines[0] == lines[1]
@@ -96,7 +97,7 @@ def test_chunks_have_every_start_at_every_rate_once(monkeypatch):
 def test_learning_rates_are_trained_in_one_go(tmp_path, capsys):
     rates = ["--learning-rate", "0.0001", "0.02"]
     code, found = study(tmp_path, *FAST, *rates, "--model", "rnn")
-    assert code == 0 and len(found.chain.lines) == 1
+    assert code == 0 and len(found.lines) == 1
     shown = capsys.readouterr().out
     assert "Learning rates" in shown and "best" in shown
     assert "Attention against none" not in shown
@@ -126,13 +127,13 @@ def test_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, capsys, monkeyp
     lines = (found.folder / "starts.jsonl").read_bytes().splitlines(keepends=True)
     (found.folder / "starts.jsonl").write_bytes(lines[0] + lines[1][:50])
     (found.folder / "tables.md").unlink()
-    assert len(records.read(found.folder).left) == 1
+    assert len(records.Study.read(found.folder).left) == 1
     assert main(["study", "--resume", str(found.folder)]) == 0
     assert "line 2, which a crash has torn" in capsys.readouterr().err
-    again = records.read(found.folder)
+    again = records.Study.read(found.folder)
     assert not again.left and (found.folder / "tables.md").exists()
     for arm in again.arms:
-        assert again.starts(arm, 1e-3) == whole.starts(arm, 1e-3)
+        assert again.trainings(arm, 1e-3) == whole.trainings(arm, 1e-3)
     assert main(["study", "--resume", str(found.folder)]) == 0  # shows it once more
 
 
@@ -156,7 +157,7 @@ def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in errors
     assert f"twins study --resume {out}" in errors
-    assert len(records.read(out).left) == 1 and not records.read(out).chain.corrupt
+    assert len(records.Study.read(out).left) == 1 and not records.Study.read(out).corrupt
 
 
 def test_killed_worker_costs_time_only(tmp_path, monkeypatch):
@@ -181,7 +182,7 @@ class _dies_once:
         return worker.train(chunk)
 
 
-@pytest.mark.parametrize("kills", [1, worker.TRIES])
+@pytest.mark.parametrize("kills", [1, processes.TRIES])
 def test_killed_interpreter_is_started_anew(monkeypatch, kills):
     """What holds the memory is the interpreter that trains, not the worker that waits for it."""
     chunk = next(chunks([Arm(twin="Keras/jax", model="rnn", numbers=60, epochs=2)], 4, [1e-3]))
@@ -200,14 +201,14 @@ def test_killed_interpreter_is_started_anew(monkeypatch, kills):
     else:
         with pytest.raises(worker.ChunkError, match="it ended with code -9"):
             worker.train(chunk)
-        assert codes == [-9] * worker.TRIES
+        assert codes == [-9] * processes.TRIES
 
 
 def test_chunk_that_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(worker, "framework_environment", lambda _: {"KERAS_BACKEND": "nonsense"})
+    monkeypatch.setattr(processes, "framework_environment", lambda _: {"KERAS_BACKEND": "nonsense"})
     code, found = study(tmp_path, *FAST, "--workers", "1", "--model", "rnn")
     printed = capsys.readouterr().err
-    assert code == 1 and not found.chain.lines
+    assert code == 1 and not found.lines
     assert "Stopped: Keras/jax, rnn: " in printed and "Traceback" not in printed
 
 
@@ -282,14 +283,14 @@ def test_dask_cluster_of_two_workers_one_killed(tmp_path, monkeypatch):
 
         def kill(self, chunk, result):
             add(self, chunk, result)
-            if len(self.chain.lines) == 1:
+            if len(self.lines) == 1:
                 os.kill(victim, signal.SIGKILL)
 
         monkeypatch.setattr(records.Study, "add", kill)
         code, found = study(tmp_path, *FAST, "--scheduler", cluster.scheduler_address, name="dask")
     assert code == 0 and not found.left and time.monotonic() - begun < 300
     for arm in alone.arms:
-        assert found.starts(arm, 1e-3) == alone.starts(arm, 1e-3)
+        assert found.trainings(arm, 1e-3) == alone.trainings(arm, 1e-3)
 
 
 def test_card(capsys):

@@ -1,31 +1,30 @@
-"""Measure every cell of a grid, block after block, and keep each process's line at once."""
+"""A measurement from where it stands to its tables: every cell of a grid, block after block."""
 
 import gc
 import hashlib
 import random
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
-from attention_twins.errors import InputError
-from attention_twins.processes import Workers
+from attention_twins.processes import Message, Workers
 from attention_twins.progress import progress_bar
 from benchmarks.bench import costs, validity
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.machine import Watch, host
-from benchmarks.bench.records import Record, given_up, grid_of, read, spoiled
+from benchmarks.bench.records import Record, given_up, spoiled
 from benchmarks.bench.views import save, show
 from benchmarks.bench.worker import measure, variables, why
+from benchmarks.common.journal import Line
 
 TRIES = 3
 """How often a cell is measured in a block, as long as something spoils it."""
 
 
-class Measurement:
+class Session:
     """The measurement that a record plans, from where it stands.
 
     Blocks are measured until there are as many as the grid says and every interval is narrow
@@ -33,7 +32,7 @@ class Measurement:
     """
 
     def __init__(self, record: Record) -> None:
-        self.record, self.grid, self.host = record, grid_of(record.plan), host()
+        self.record, self.grid, self.host = record, record.grid, host()
         self.errors = Console(stderr=True)
 
     def __call__(self) -> int:
@@ -42,32 +41,16 @@ class Measurement:
         Raises:
             InputError: another process is at it.
         """
-        if self.record.torn:
-            self.errors.print(self.record.torn, style="yellow")
-        self._say(f"record: {self.record.folder}")
-        code, folder = 0, self.record.folder
-        try:
-            with FileLock(folder / ".lock", blocking=False), tempfile.TemporaryDirectory() as own:
-                if not self.record.end:
-                    self._blocks(Path(own))
-                (folder / ".lock").unlink()
-        except Timeout as error:
-            raise InputError(f"record must not be measured twice at once: {folder}") from error
-        except (KeyboardInterrupt, OSError) as error:
-            self.record = read(folder)  # the last line may have come to the disk and not to us
-            stopped = isinstance(error, KeyboardInterrupt)
-            code = 130 if stopped else 1
-            self._say("Interrupted." if stopped else f"Stopped: {error}")
-            if not self.record.end:
-                self._say(f"Go on with: twins bench --resume {folder}")
+        code = self.record.carry_out(self._measure_what_is_left, self.errors)
         if self.record.samples:
             save(self.record)
             show(self.record)
         return code or int(bool(costs.failures(self.record)))
 
-    def _say(self, text: str) -> None:
-        """One line to people."""
-        self.errors.print(text, markup=False, soft_wrap=True, highlight=False)
+    def _measure_what_is_left(self) -> None:
+        if not self.record.complete:
+            with tempfile.TemporaryDirectory() as caches:
+                self._blocks(Path(caches))
 
     def _blocks(self, caches: Path) -> None:
         """Every cell once a block, in random order within the block."""
@@ -84,8 +67,8 @@ class Measurement:
                         self._measure(block, cell, caches)
                     progress.advance(bar)
         wide, count = self._wide(), len(self.grid.cells)
-        said = f"{count - len(wide)} of {count} intervals are narrow enough"
-        self.record.append({"ended": _now(), "said": said, "wide": wide})
+        summary = f"{count - len(wide)} of {count} intervals are narrow enough"
+        self.record.append({"ended": _now(), "said": summary, "wide": wide})
 
     def _order(self, block: int) -> list[Cell]:
         """The cells in the order of a block."""
@@ -115,35 +98,39 @@ class Measurement:
 
     def _measure(self, block: int, cell: Cell, caches: Path) -> None:
         """One process, and its line."""
-        own = caches / hashlib.sha256(cell.key.encode()).hexdigest()[:16]
-        line: dict[str, Any] = {"block": block, "cell": cell, "started": _now()}
-        line |= {"cold": not own.exists(), "host": self.host}
-        own.mkdir(exist_ok=True)
+        cache = caches / hashlib.sha256(cell.key.encode()).hexdigest()[:16]
+        line: Line = {"block": block, "cell": cell, "started": _now()}
+        line |= {"cold": not cache.exists(), "host": self.host}
+        cache.mkdir(exist_ok=True)
         gc.collect()
-        watch, found, failed = Watch(), {}, "nothing was measured"
+        watch, sample, failed = Watch(), {}, "nothing was measured"
         with Workers() as workers:
-            environment = variables(cell, own)
+            environment = variables(cell, cache)
             config = cell.train_config(1)
             workers.start("cell", config, measure, cell, environment=environment)
             for message in workers.listen(self.record.plan["limit"]):
                 if message.kind == "measured":
-                    found, failed = message.content, ""
-                elif message.kind == "missing":
-                    failed = f"the package {message.content[0]!r} cannot be imported"
-                elif message.kind == "late":
-                    failed = f"over its time limit of {self.record.plan['limit']:g} s"
-                elif message.kind in ("refused", "crashed"):
-                    failed = why(message.content)
-        line["machine"] = watch.end(found.pop("mhz", 0.0), fastest(self.record.samples))
+                    sample, failed = message.content, ""
+                else:
+                    failed = self._reason(message) or failed
+        line["machine"] = watch.end(sample.pop("mhz", 0.0), fastest(self.record.samples))
         if not failed:
-            failed = validity.failed(cell, found)
-        self.record.append(line | found | {"failed": failed})
+            failed = validity.failed(cell, sample)
+        self.record.append(line | sample | {"failed": failed})
         if failed:
-            said = f"{cell.twin}, {cell.name}: {failed}"
-            self.errors.print(said, style="red", markup=False, soft_wrap=True)
+            reason = f"{cell.twin}, {cell.name}: {failed}"
+            self.errors.print(reason, style="red", markup=False, soft_wrap=True)
+
+    def _reason(self, message: Message) -> str:
+        """Why a process ended early; empty if it did not."""
+        if message.kind == "missing":
+            return f"the package {message.content[0]!r} cannot be imported"
+        if message.kind == "late":
+            return f"over its time limit of {self.record.plan['limit']:g} s"
+        return why(message.content) if message.kind in ("refused", "crashed") else ""
 
 
-def fastest(lines: list[dict[str, Any]]) -> float:
+def fastest(lines: Sequence[Line]) -> float:
     """The fastest clock that was seen, in MHz."""
     return max((line["machine"]["mhz"] for line in lines), default=0.0)
 
