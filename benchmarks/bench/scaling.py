@@ -146,13 +146,13 @@ def crossing_table(record: Record) -> Table:
     owners = families(record)
     lines = [
         [
-            found.axis,
-            label(found.small, owners),
-            label(found.large, owners),
-            str(found.at),
-            f"{found.at.n} of {found.blocks}",
+            crossing.axis,
+            label(crossing.small, owners),
+            label(crossing.large, owners),
+            str(crossing.at),
+            f"{crossing.at.n} of {crossing.blocks}",
         ]
-        for found in crossings(record)
+        for crossing in crossings(record)
     ]
     return Table("Crossovers", columns, lines, left=3)
 
@@ -212,9 +212,9 @@ def crossing(sizes: list[int], gap: list[float]) -> float | None:
     return math.exp(x + (y - x) * gap[i] / (gap[i] - gap[i + 1]))
 
 
-def described(found: Crossing) -> str:
+def described(crossing: Crossing) -> str:
     """A crossing in a few words."""
-    return f"{found.axis.replace('_', ' ')} {short(found.at.value)}"
+    return f"{crossing.axis.replace('_', ' ')} {short(crossing.at.value)}"
 
 
 def law_tables(record: Record) -> list[Table]:
