@@ -16,7 +16,7 @@ from attention_twins.training import OPTIMIZERS, FitResult, Snapshot
 from benchmarks.prove.cases import BATCH, epochs, follows, snapshot_steps
 from benchmarks.prove.wrong_ports import applied
 from shared.config import TrainConfig
-from shared.fibonacci import Data
+from shared.data import Data
 
 
 def climb(
@@ -75,7 +75,7 @@ class Climber:
         model = case.short(package)
         self.save("weights", package.get_weights(model))
         yield "weights"
-        told = package.taught(model, data).train_x[:BATCH]
+        told = package.teacher_forced(model, data).train_x[:BATCH]
         self.save("trace", package.trace(model, told, y, loss=case.loss))
         yield "forward"
         if mask is not None:
@@ -159,7 +159,7 @@ class Climber:
         rows = order[begin * size : end * size]
         rows = epochs(rows) if self.case.faster else rows[np.newaxis]
         train = getattr(self.package, way)
-        return train(model, data, self.config(followed), rows, start=start, snapshots=steps)
+        return train(model, data, self.config(followed), rows, resume_from=start, snapshots=steps)
 
     def config(self, followed: str) -> TrainConfig:
         """The training of the trajectory."""

@@ -17,7 +17,7 @@ from attention_twins.processes import Send
 from attention_twins.stages import Climber, ascend
 from attention_twins.training import Dtype
 from benchmarks.prove.cases import ROWS, as_data
-from shared.fibonacci import Data, batch_order
+from shared.data import Data, batch_order
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 
-from shared.fibonacci import Data
+from shared.data import Data
 
 
 def mse(prediction: np.ndarray, target: np.ndarray) -> float:

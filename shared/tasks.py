@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 
 from shared.config import DataConfig
-from shared.fibonacci import Data, get_fib_seq, second_order, split_rows, windows
+from shared.data import Data, split_rows, windows
+from shared.fibonacci import get_fib_seq, second_order
 
 Rows = tuple[np.ndarray, np.ndarray, Any]
 """x (N, T, F), y (N, K), float64, and what scaled them; None if nothing did."""

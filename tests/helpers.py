@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.cli import main
 from benchmarks.study import records
 from shared.config import MODELS, DataConfig, ModelConfig
-from shared.fibonacci import Data, load_fibonacci
+from shared.data import Data
+from shared.tasks import load_data
 
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 
@@ -27,7 +28,7 @@ def some_data(dtype, rows=23, shape=(5, 3), dense_units=2):
     generator = np.random.default_rng(3)
     x, y = generator.normal(size=(rows, *shape)), generator.uniform(-0.9, 0.9, (rows, dense_units))
     x, y = x.astype(dtype), y.astype(dtype)
-    return Data(x, y, x[:4], y[:4], load_fibonacci(DataConfig(numbers=30)).scaler)
+    return Data(x, y, x[:4], y[:4], load_data(DataConfig(numbers=30)).scaler)
 
 
 def config_of(model, dtype):

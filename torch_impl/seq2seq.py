@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from shared.config import check_activation
-from shared.fibonacci import Data
+from shared.data import Data
 from torch_impl.attention import AdditiveAttention, last
 from torch_impl.networks import ACTIVATIONS
 from torch_impl.rnn import SimpleRNN, SimpleRNNCell
@@ -33,7 +33,7 @@ class EncoderDecoder(nn.Module):
 
     Shape:
         x (B, T, F) → (B, K). x (B, T + K − 1, F) holds the numbers that follow as the first feature
-        of its last steps: then each step of the decoder is told the right number before its own
+        of its last steps: then each step of the decoder is given the right number before its own
         (teacher forcing), and not the one that was predicted. mask (B, T), bool: the encoder's.
 
     References:
@@ -67,7 +67,7 @@ class EncoderDecoder(nn.Module):
     def decode(self, x: Any, mask: Any = None) -> tuple[Any, list[Any]]:
         """The numbers (B, K), and alpha (B, T) for each of them, if there is attention."""
         T = self.time_steps
-        told, x = x[:, T:, :1], x[:, :T]
+        targets, x = x[:, T:, :1], x[:, :T]
         mask = None if mask is None else mask[:, :T]
         h = self.encoder(x, mask)  # (B, T, H)
         state, number = h[:, -1], last(x[..., :1], mask)  # (B, H), (B, 1)
@@ -80,7 +80,7 @@ class EncoderDecoder(nn.Module):
                 alphas.append(alpha)
             state, _ = self.decoder(given, [state])
             outputs.append(self.activation(self.dense(state)))  # (B, 1)
-            number = told[:, k] if k < told.shape[1] else outputs[-1]
+            number = targets[:, k] if k < targets.shape[1] else outputs[-1]
         return torch.concatenate(outputs, dim=-1), alphas
 
     def forward(self, x: Any, mask: Any = None) -> Any:
@@ -116,6 +116,6 @@ def create_encoder_decoder(
     )
 
 
-def taught(model: Any, data: Data) -> Data:
-    """The rows as a network is trained on them: a decoder is told the numbers that follow."""
-    return data.followed() if isinstance(model, EncoderDecoder) else data
+def teacher_forced(model: nn.Module, data: Data) -> Data:
+    """The rows as a network is trained on them: a decoder's with the targets that it is given."""
+    return data.teacher_forced() if isinstance(model, EncoderDecoder) else data

@@ -39,16 +39,37 @@ def set_weights(model: nn.Module, weights: Weights) -> None:
         nn.init.zeros_(bias_hh)
 
 
-def get_trained(model: nn.Module) -> list[np.ndarray]:
-    """What training changes, in the framework's own order and layout, as copies."""
+def get_own(model: nn.Module) -> list[np.ndarray]:
+    """The values of what training changes, in the framework's own order and layout, as copies."""
     return [p.numpy(force=True).copy() for p in model.parameters() if p.requires_grad]
 
 
-def set_trained(model: nn.Module, arrays: Sequence[np.ndarray]) -> None:
-    """Load what `get_trained` gives."""
+def to_own(model: nn.Module, weights: Weights) -> list[np.ndarray]:
+    """Canonical weights of many seeds, their last axis, as `get_own` has them."""
+    trained, places = _trained(model)
+    first = next(iter(weights.values()))
+    flat = np.zeros((sum(map(torch.numel, trained)), first.shape[-1]), first.dtype)
+    for name, place in read(model, places.get).items():
+        flat[place] = weights[name]
+    return [flat[places[parameter].numpy()] for parameter in trained]
+
+
+def to_canonical(model: nn.Module, arrays: Sequence[np.ndarray]) -> Weights:
+    """Arrays of many seeds, their last axis, in the order of `get_own`, as canonical weights."""
+    _, places = _trained(model)
+    flat = np.concatenate([array.reshape(-1, array.shape[-1]) for array in arrays])
+    weights = {name: flat[place] for name, place in read(model, places.get).items()}
+    for name, bias_hh in _second_biases(model):
+        known = bias_hh in places
+        weights[name] += flat[places[bias_hh]] if known else bias_hh.numpy(force=True)[:, None]
+    return weights
+
+
+def _trained(model: nn.Module) -> tuple[list[nn.Parameter], dict[torch.Tensor, torch.Tensor]]:
+    """What training changes, and for each number in it where it stands among all of them."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter, array in zip(trained, arrays, strict=True):
-        parameter.detach().copy_(torch.tensor(array))
+    places = torch.arange(sum(map(torch.numel, trained))).split([p.numel() for p in trained])
+    return trained, {p: place.reshape(p.shape) for p, place in zip(trained, places, strict=True)}
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -67,8 +88,8 @@ class Variable:
 
     def view(self, of: Of) -> torch.Tensor:
         """`of` the parameter in Keras's order of axes; writing to it writes through."""
-        tensor = of(self.tensor).detach()
-        return tensor.permute(*reversed(range(tensor.ndim))) if self.transposed else tensor
+        tensor = of(self.tensor).detach()  # (out, in, *steps) here, (*steps, in, out) in Keras
+        return tensor.permute(*range(2, tensor.ndim), 1, 0) if self.transposed else tensor
 
 
 def variables(model: nn.Module) -> dict[str, list[Variable]]:
@@ -76,7 +97,7 @@ def variables(model: nn.Module) -> dict[str, list[Variable]]:
     found = {}  # several variables for a name are the rows of Keras's one
     for layer in layers(model):
         module, name = core(layer.module), layer.name
-        if layer.kind in ("dense", "conv1d"):  # (out, in) and (out, in, steps)
+        if layer.kind in ("dense", "conv1d"):
             found[f"{name}/kernel"] = [Variable(module.weight, transposed=True)]
             found[f"{name}/bias"] = [Variable(module.bias)]
         elif layer.kind == "embedding":

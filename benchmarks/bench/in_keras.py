@@ -21,7 +21,7 @@ from attention_twins.training import FitResult
 from benchmarks.bench.cells import Cell
 from keras_impl import training
 from shared.config import TrainConfig
-from shared.fibonacci import Data
+from shared.data import Data
 
 BACKEND = keras.backend.backend()
 
@@ -109,7 +109,7 @@ def _fit_in_one_call(
     model: Any, data: Data, config: TrainConfig, order: Any, progress: Any, snapshots: Any
 ) -> FitResult:
     """`fit` by a single call for all epochs, with the rows in the order of the first."""
-    watcher, data = training.Watcher(config, snapshots), keras_impl.taught(model, data)
+    watcher, data = training.Watcher(config, snapshots), keras_impl.teacher_forced(model, data)
 
     def tell(epoch: int, logs: Any) -> None:
         if progress(len(watcher.losses), watcher.losses[-1]):

@@ -10,7 +10,7 @@ from attention_twins.parity import Trace
 from attention_twins.training import Dtype
 from attention_twins.weights import Weights
 from shared.config import DECODERS, MODELS, VARIANTS, DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import Data, batch_order
+from shared.data import Data, batch_order
 from shared.many import ManyResult
 from shared.tasks import load_data
 from shared.weights import random_weights
@@ -121,7 +121,7 @@ class Case:
 
         seeds = [self.seed + 1, self.seed, self.seed + 2]
         orders = np.stack([order[:, ::-1], order, order])
-        return package.fit_many(self.large, data, config, seeds, order=orders, start=start)
+        return package.fit_many(self.large, data, config, seeds, order=orders, initial=start)
 
     def rows(self) -> tuple[Data, np.ndarray | None]:
         """Random rows, and a mask for them: some steps are masked, of one row all."""
@@ -142,7 +142,7 @@ class Case:
 
     def told(self, data: Data) -> Data:
         """The rows as the network is trained on them."""
-        return data.followed() if self.model in DECODERS else data
+        return data.teacher_forced() if self.model in DECODERS else data
 
     def shared(self, trace: Trace) -> Trace:
         """A trace with the names that all workers use."""

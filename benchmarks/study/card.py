@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.common.tables import Table, print_table, short, wide_console
 from shared.baselines import baselines
 from shared.config import DataConfig
-from shared.fibonacci import Data
+from shared.data import Data
 from shared.tasks import TASKS, load_data
 
 SPLITS = 100

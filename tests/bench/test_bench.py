@@ -240,7 +240,7 @@ def test_interrupted_at_the_very_end_is_not_told_to_go_on(tmp_path, monkeypatch,
     assert main(["bench", "--verify", str(record.folder)]) == 0
 
 
-def test_missing_package_is_a_row_that_says_so(without, tmp_path, capsys, idle):  # noqa: F811
+def test_missing_package_is_a_row_that_says_so(without, tmp_path, capsys, idle):
     without("torch")
     code, record = bench(tmp_path, TWO)
     assert code == 1

@@ -171,7 +171,7 @@ def test_bad_options_are_refused_in_one_line(capsys, options, message):
     assert message in printed.err and printed.err.count("\n") == 1 and printed.out == ""
 
 
-def test_missing_framework_is_named_and_the_rest_is_checked(without, tmp_path, capsys):  # noqa: F811
+def test_missing_framework_is_named_and_the_rest_is_checked(without, tmp_path, capsys):
     without("jax")
     path = tmp_path / "c.json"
     assert main([*QUICK, "--json", str(path)]) == 1
