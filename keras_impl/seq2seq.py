@@ -3,12 +3,13 @@
 from typing import Any
 
 import keras
+from jaxtyping import Bool, Float
 from keras import layers, ops
 
-from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.runtime import Tensor, floatx
 from keras_impl.attention import AdditiveAttention, last
 from keras_impl.rnn import SimpleRNN, SimpleRNNCell
-from shared.config import check_activation
+from shared.config import Activation, check_activation
 from shared.data import Data
 
 
@@ -74,8 +75,10 @@ class EncoderDecoder(keras.Model):
         self.dense.build((batch, self.units))
         self.built = True
 
-    def decode(self, x: Any, mask: Any = None) -> tuple[Any, list[Any]]:
-        """The numbers (B, K), and alpha (B, T) for each of them, if there is attention."""
+    def decode(
+        self, x: Float[Tensor, "B steps F"], mask: Bool[Tensor, "B steps"] | None = None
+    ) -> tuple[Float[Tensor, "B K"], list[Float[Tensor, "B T"]]]:
+        """The numbers, and alpha for each of them if there is attention."""
         T = self.time_steps
         targets, x = x[:, T:, :1], x[:, :T]
         mask = None if mask is None else mask[:, :T]
@@ -93,7 +96,12 @@ class EncoderDecoder(keras.Model):
             number = targets[:, k] if k < targets.shape[1] else outputs[-1]
         return ops.concatenate(outputs, axis=-1), alphas
 
-    def call(self, x: Any, mask: Any = None, training: Any = None) -> Any:
+    def call(
+        self,
+        x: Float[Tensor, "B steps F"],
+        mask: Bool[Tensor, "B steps"] | None = None,
+        training: bool | None = None,
+    ) -> Float[Tensor, "B K"]:
         """The numbers; shapes as above."""
         return self.decode(x, mask)[0]
 
@@ -106,14 +114,14 @@ class EncoderDecoder(keras.Model):
 
 
 def create_encoder_decoder(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    dtype=None,
+    attention: bool = False,
+    unroll: bool = False,
+    dtype: str | None = None,
 ) -> EncoderDecoder:
     """A recurrent encoder, and a decoder that gives one number after the other.
 

@@ -60,6 +60,9 @@ SETUPS = {
 }
 """Set-up → what in it is as PyTorch has it by default, and not as Keras has it."""
 
+Activation = str | tuple[str, ...] | list[str]
+"""One name for both layers, or one for each."""
+
 Score = Literal["tanh", "linear", "additive"]
 Bias = Literal["per_step", "shared", "none"]
 Setup = Literal["twin", "native", "initializers", "bias_start", "second_bias", "optimizer"]
@@ -249,9 +252,7 @@ class ModelConfig:
         return self.time_steps, self.features
 
 
-def check_activation(
-    activation: str | tuple[str, ...] | list[str], first: str = "rnn"
-) -> tuple[str, str]:
+def check_activation(activation: Activation, first: str = "rnn") -> tuple[str, str]:
     """The activations (first layer, output layer); one name stands for both.
 
     Args:

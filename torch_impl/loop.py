@@ -9,14 +9,9 @@ from jaxtyping import Float, Integer
 from torch import nn
 
 from attention_twins.errors import InputError
+from attention_twins.in_torch.keras_steps import step_table, update
 from attention_twins.in_torch.kinds import unrolled
-from attention_twins.in_torch.optimizer import (
-    MOMENTS,
-    create_optimizer,
-    get_state,
-    step_table,
-    update,
-)
+from attention_twins.in_torch.optimizer import MOMENTS, create_optimizer, get_state
 from attention_twins.in_torch.weights import get_weights
 from attention_twins.training import Snapshot
 from shared.config import TrainConfig

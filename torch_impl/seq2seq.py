@@ -3,12 +3,13 @@
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
-from shared.config import check_activation
+from shared.config import Activation, check_activation
 from shared.data import Data
 from torch_impl.attention import AdditiveAttention, last
-from torch_impl.networks import ACTIVATIONS
+from torch_impl.networks import ACTIVATIONS, to_dtype
 from torch_impl.rnn import SimpleRNN, SimpleRNNCell
 
 
@@ -64,8 +65,10 @@ class EncoderDecoder(nn.Module):
         self.activation = ACTIVATIONS[dense]()
         self.attends = attention
 
-    def decode(self, x: Any, mask: Any = None) -> tuple[Any, list[Any]]:
-        """The numbers (B, K), and alpha (B, T) for each of them, if there is attention."""
+    def decode(
+        self, x: Float[Tensor, "B steps F"], mask: Bool[Tensor, "B steps"] | None = None
+    ) -> tuple[Float[Tensor, "B K"], list[Float[Tensor, "B T"]]]:
+        """The numbers, and alpha for each of them if there is attention."""
         T = self.time_steps
         targets, x = x[:, T:, :1], x[:, :T]
         mask = None if mask is None else mask[:, :T]
@@ -83,21 +86,23 @@ class EncoderDecoder(nn.Module):
             number = targets[:, k] if k < targets.shape[1] else outputs[-1]
         return torch.concatenate(outputs, dim=-1), alphas
 
-    def forward(self, x: Any, mask: Any = None) -> Any:
+    def forward(
+        self, x: Float[Tensor, "B steps F"], mask: Bool[Tensor, "B steps"] | None = None
+    ) -> Float[Tensor, "B K"]:
         """The numbers; shapes as above."""
         return self.decode(x, mask)[0]
 
 
 def create_encoder_decoder(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    second_bias=False,
-    dtype=None,
+    attention: bool = False,
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
 ) -> EncoderDecoder:
     """A recurrent encoder, and a decoder that gives one number after the other.
 
@@ -109,10 +114,9 @@ def create_encoder_decoder(
         (B, T, F) → (B, K).
     """
     pair, (time_steps, features) = check_activation(activation), input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     options: Any = {"attention": attention, "unroll": unroll, "second_bias": second_bias}
     return EncoderDecoder(
-        time_steps, features, hidden_units, dense_units, pair, **options, dtype=dtype
+        time_steps, features, hidden_units, dense_units, pair, **options, dtype=to_dtype(dtype)
     )
 
 

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from attention_twins.errors import InputError
-from attention_twins.in_torch.optimizer import create_optimizer, follow_keras, get_state, set_state
+from attention_twins.in_torch.keras_steps import follow_keras
+from attention_twins.in_torch.optimizer import create_optimizer, get_state, set_state
 from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.weights import get_weights, set_weights
 from attention_twins.training import FitResult, Snapshot

@@ -9,11 +9,11 @@ import keras
 from attention_twins.errors import InputError
 from attention_twins.in_keras.runtime import sublayers
 from attention_twins.layers import Layer
-from keras_impl.attention import Attention
+from keras_impl.attention import AttentionBase
 from keras_impl.rnn import SimpleRNNCell
 
 KINDS = {
-    Attention: "attention",
+    AttentionBase: "attention",
     keras.layers.BatchNormalization: "batch_norm",
     keras.layers.Conv1D: "conv1d",
     keras.layers.Dense: "dense",

@@ -3,12 +3,16 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import keras
 
 from attention_twins.errors import InputError, private
 from attention_twins.training import Device
+
+Tensor = Any
+"""A tensor of whichever backend Keras runs on, or a symbolic one."""
 
 
 def device_name(device: Device) -> str:

@@ -8,12 +8,12 @@ from torch import nn
 
 from attention_twins.errors import InputError
 from attention_twins.layers import Layer
-from torch_impl.attention import Attention
+from torch_impl.attention import AttentionBase
 from torch_impl.conv import Conv1D
 from torch_impl.rnn import GRU, LSTM, Recurrent, SimpleRNN
 
 KINDS = {
-    Attention: "attention",
+    AttentionBase: "attention",
     nn.BatchNorm1d: "batch_norm",
     (Conv1D, nn.Conv1d): "conv1d",
     nn.Linear: "dense",

@@ -13,7 +13,8 @@ import torch_impl
 from attention_twins.errors import InputError
 from attention_twins.in_keras import kinds as keras_kinds
 from attention_twins.in_torch import kinds as torch_kinds
-from attention_twins.in_torch.optimizer import create_optimizer, follow_keras, step_table, update
+from attention_twins.in_torch.keras_steps import follow_keras, step_table, update
+from attention_twins.in_torch.optimizer import create_optimizer
 from attention_twins.training import OPTIMIZERS
 from shared.config import DataConfig, ModelConfig, TrainConfig
 from shared.data import batch_order, batches
