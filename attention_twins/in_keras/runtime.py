@@ -67,13 +67,13 @@ def floatx(dtype: str | None) -> Iterator[None]:
     The dtype of the layers is not enough: what is made on the way has the default type, such as
     losses, learning rates, a state of zeros.
     """
-    before, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(dtype or before)
-    keras.config.set_dtype_policy(dtype or policy)  # made from floatx once, and then kept
     # On JAX and torch every operation turns float64 into float32, by a table that Keras has no
     # setting for: float64 is taken out of it.
     kept = {"float64": "float64"} if dtype == "float64" else {}
     table = _narrower_types() if kept and keras.backend.backend() != "tensorflow" else {}
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(dtype or before)
+    keras.config.set_dtype_policy(dtype or policy)  # made from floatx once, and then kept
     try:
         with patch.dict(table, kept):
             yield

@@ -30,7 +30,7 @@ def lines_block() -> str:
             if "loop" in files and package == "keras_impl":
                 paths.append(ROOT / package / "backends" / f"{twin.split('/')[1]}.py")
             if "loop" in files and twin in ("Keras/torch", "PyTorch"):
-                paths.append(ROOT / package / "inductor.py")
+                paths.append(ROOT / "torch_impl" / "inductor.py")
             cells.append(str(sum(map(code_lines, paths))))
         lines.append([twin, *cells])
     return as_markdown(Table("", ("twin", *WAYS), lines, left=1))
