@@ -26,7 +26,7 @@ class Conv1D(keras.layers.Conv1D):
         kernel_size: time steps that it sees at once (K).
         activation: tanh or relu.
         unroll: write the sum over k out instead of calling the fast kernel: vectorisation over many
-            starts cannot look into the kernel.
+            seeds cannot look into the kernel.
         dtype: floating-point type of the weights.
 
     Shape:

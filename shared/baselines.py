@@ -1,14 +1,15 @@
 """What a prediction is worth that no network made: four predictors to beat."""
 
 import numpy as np
+from jaxtyping import Float
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 
 from shared.data import Data
 
 
-def mse(prediction: np.ndarray, target: np.ndarray) -> float:
-    """Mean squared error, in float64 whatever the type of the arguments (equal shapes)."""
+def mse(prediction: Float[np.ndarray, "*shape"], target: Float[np.ndarray, "*shape"]) -> float:
+    """Mean squared error, in float64 whatever the type of the arguments."""
     difference = np.asarray(prediction, np.float64) - np.asarray(target, np.float64)
     return float(np.mean(difference**2))
 

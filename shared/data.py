@@ -3,25 +3,39 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+from jaxtyping import Float, Float64, Int64, Integer, Num
+from numpy.typing import ArrayLike
 
 from attention_twins.errors import InputError
 
 
-def windows(seq: np.ndarray, time_steps: int, horizon: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Every window x (rows, T, 1) of a sequence, and the numbers y (rows, K) that follow it."""
+def windows(
+    seq: Float[np.ndarray, " n"], time_steps: int, horizon: int = 1
+) -> tuple[Float[np.ndarray, "rows T 1"], Float[np.ndarray, "rows K"]]:
+    """Every window of a sequence, and the numbers that follow it."""
     view = np.lib.stride_tricks.sliding_window_view
     x = view(seq, time_steps)[: len(seq) - time_steps - horizon + 1, :, np.newaxis]
     return x, view(seq[time_steps:], horizon)
 
 
-def split_rows(rows: int, train_percent: float, seed: int = 13) -> tuple[np.ndarray, np.ndarray]:
+def split_rows(
+    rows: int, train_percent: float, seed: int = 13
+) -> tuple[Integer[np.ndarray, " N"], Integer[np.ndarray, " M"]]:
     """Indices of training and of test rows, permuted; 13 is the tutorial's seed."""
     index = np.random.RandomState(seed=seed).permutation(rows)
     train, test = np.split(index, [int(train_percent * rows)])
     return train, test
+
+
+class Scaler(Protocol):
+    """What scaled the numbers, as scikit-learn has it."""
+
+    def inverse_transform(self, X: np.ndarray) -> np.ndarray:
+        """Numbers (N, 1) as they were."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,11 +46,11 @@ class Data:
         train_x (N, T, F), train_y (N, K), test_x (M, T, F), test_y (M, K).
     """
 
-    train_x: np.ndarray
-    train_y: np.ndarray
-    test_x: np.ndarray
-    test_y: np.ndarray
-    scaler: Any
+    train_x: Num[np.ndarray, " N *row"]
+    train_y: Num[np.ndarray, " N *target"]
+    test_x: Num[np.ndarray, " M *row"]
+    test_y: Num[np.ndarray, " M *target"]
+    scaler: Scaler | None
     """What scaled the numbers; None if nothing did."""
 
     def teacher_forced(self) -> "Data":
@@ -66,13 +80,13 @@ class Data:
             self.scaler,
         )
 
-    def examples(self, count: int = 4) -> np.ndarray:
-        """Test rows to look at (count,): evenly from the smallest last number to the largest."""
+    def examples(self, count: int = 4) -> Integer[np.ndarray, " {count}"]:
+        """Test rows to look at: evenly from the smallest last number to the largest."""
         order = np.argsort(self.test_x[:, -1, 0], kind="stable")
         return order[np.linspace(0, len(order) - 1, count).astype(int)]
 
-    def to_numbers(self, scaled: np.ndarray) -> np.ndarray:
-        """Scaled values (any shape) back as numbers, float64.
+    def to_numbers(self, scaled: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+        """Scaled values back as numbers.
 
         In float64 every number comes back, to one rounding. A float32 value holds all its 24 bits
         down to `smallest_exact("float32")`, loses them one by one below, and from 2⁻²⁴ of that on
@@ -89,22 +103,24 @@ class Data:
         return float(self.to_numbers(np.array(np.finfo(dtype).tiny)))
 
 
-def batch_order(rows: int, epochs: int, seed: int) -> np.ndarray:
-    """The order in which every epoch visits the rows, int64 (epochs, rows).
+def batch_order(rows: int, epochs: int, seed: int) -> Int64[np.ndarray, "{epochs} {rows}"]:
+    """The order in which every epoch visits the rows.
 
     Drawn once, here, because the frameworks' own shuffles cannot be made equal.
     """
     return np.stack(list(itertools.islice(epoch_orders(rows, seed), epochs)))
 
 
-def epoch_orders(rows: int, seed: int) -> Iterator[np.ndarray]:
-    """The rows of `batch_order`, int64 (rows,), one after the other and without end."""
+def epoch_orders(rows: int, seed: int) -> Iterator[Int64[np.ndarray, " {rows}"]]:
+    """The rows of `batch_order`, one epoch after the other and without end."""
     generator = np.random.default_rng([seed, *b"batch_order"])
     while True:
         yield generator.permutation(rows)
 
 
-def check_order(order: np.ndarray, rows: int, seeds: int | None = None) -> np.ndarray:
+def check_order(
+    order: ArrayLike, rows: int, seeds: int | None = None
+) -> Integer[np.ndarray, "*seeds epochs rows"]:
     """An order of training as an array, int (epochs, rows), or (seeds, epochs, rows).
 
     Raises:
@@ -122,7 +138,7 @@ def check_order(order: np.ndarray, rows: int, seeds: int | None = None) -> np.nd
     return array % rows
 
 
-def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
+def batches(order: Integer[np.ndarray, "... rows"], size: int) -> list[np.ndarray]:
     """An order cut into batches of one size; the last one may be smaller, and is apart.
 
     Shape:

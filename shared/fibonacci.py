@@ -1,6 +1,7 @@
 """The tutorial's data: Fibonacci numbers, cut into windows, split into two sets."""
 
 import numpy as np
+from jaxtyping import Float64
 from sklearn.preprocessing import MinMaxScaler
 
 from attention_twins.errors import check_fraction, check_integer
@@ -8,7 +9,9 @@ from shared.config import LARGEST_FIBONACCI
 from shared.data import split_rows, windows
 
 
-def get_fib_seq(n: int, scale_data: bool = True) -> tuple[np.ndarray, MinMaxScaler | None]:
+def get_fib_seq(
+    n: int, scale_data: bool = True
+) -> tuple[Float64[np.ndarray, " {n}"], MinMaxScaler | None]:
     """The first n Fibonacci numbers 1, 2, 3, 5, … (the two starting values are not counted).
 
     Args:
@@ -31,7 +34,13 @@ def get_fib_seq(n: int, scale_data: bool = True) -> tuple[np.ndarray, MinMaxScal
 
 def get_fib_xy(
     total_fib_numbers: int, time_steps: int, train_percent: float, scale_data: bool = True
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, MinMaxScaler | None]:
+) -> tuple[
+    Float64[np.ndarray, "N {time_steps} 1"],
+    Float64[np.ndarray, " N"],
+    Float64[np.ndarray, "M {time_steps} 1"],
+    Float64[np.ndarray, " M"],
+    MinMaxScaler | None,
+]:
     """Windows of `time_steps` numbers with the number that follows, shuffled and split.
 
     Args:
@@ -57,8 +66,8 @@ def get_fib_xy(
     return x[train], y[train, 0], x[test], y[test, 0], scaler
 
 
-def second_order(n: int, previous: float, current: float) -> np.ndarray:
-    """N numbers, float64 (n,), each the sum of the two before it; those two are not counted."""
+def second_order(n: int, previous: float, current: float) -> Float64[np.ndarray, " {n}"]:
+    """Each of n numbers is the sum of the two before it; those two are not counted."""
     found = np.zeros(n)
     for i in range(n):
         found[i] = previous + current

@@ -95,9 +95,12 @@ def sublayers(layer: keras.Layer) -> list[keras.Layer]:
 
 def flat_layers(layer: keras.Layer) -> list[keras.Layer]:
     """The layers that a layer is made of, each followed by what it is made of itself."""
-    found = {}
-    for part in sublayers(layer):
-        found |= {id(each): each for each in (part, *flat_layers(part))}
+    found, waiting = {}, sublayers(layer)
+    while waiting:
+        part, *waiting = waiting
+        if id(part) not in found:
+            found[id(part)] = part
+            waiting = [*sublayers(part), *waiting]
     return [*found.values()]
 
 

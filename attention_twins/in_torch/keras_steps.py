@@ -93,13 +93,13 @@ TABLE = ("lr", "eps", "weight_decay", "momentum", "root")
 def update(
     config: TrainConfig, defaults: dict[str, Any], row: Any, rate: Any, state: Any, gradient: Any
 ) -> Any:
-    """A step of PyTorch's optimizers as a function: for compilers, and for many starts at once.
+    """A step of PyTorch's optimizers as a function: for compilers, and for many seeds at once.
 
     Args:
         config: which optimizer.
         defaults: the optimizer's own.
         row: of `step_table`, (5,).
-        rate: learning rate, () or one for each start (S,).
+        rate: learning rate, () or one for each seed (S,).
         state: weights, m and v, each (P,) or (P, S).
         gradient: likewise.
     """

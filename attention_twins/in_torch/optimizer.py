@@ -73,10 +73,10 @@ def set_state(model: nn.Module, optimizer: Any, config: TrainConfig, state: Weig
                 own["step"] = torch.tensor(float(state["t"]))
     scale = -1 / config.learning_rate if config.optimizer == "sgd" else 1
     for moment, own in MOMENTS[config.optimizer].items():
-        start = f"{moment}/"
+        prefix = f"{moment}/"
         arrays = {
-            name.removeprefix(start): array * scale
+            name.removeprefix(prefix): array * scale
             for name, array in state.items()
-            if name.startswith(start)
+            if name.startswith(prefix)
         }
         write(model, arrays, lambda parameter, own=own: optimizer.state[parameter][own])

@@ -144,7 +144,7 @@ def tensors(model: nn.Module) -> list[torch.Tensor]:
     return found + [bias for _, bias in _second_biases(model)]
 
 
-def _recurrent(kind: str, module: Any, start: str, suffix: str) -> dict[str, list[Variable]]:
+def _recurrent(kind: str, module: Any, prefix: str, suffix: str) -> dict[str, list[Variable]]:
     """The variables of one layer and direction of a recurrent module."""
     gates: Any = slice(None)  # LSTM: i, f, g, o here, i, f, c, o in Keras
     if kind.endswith("gru"):  # r, z, n here, z, r, h in Keras
@@ -157,9 +157,9 @@ def _recurrent(kind: str, module: Any, start: str, suffix: str) -> dict[str, lis
     # Keras's GRU has both biases, as rows; the other layers have one, the sum of the two.
     rows = biases if kind.endswith("gru") else biases[:1]
     return {
-        f"{start}kernel": [Variable(kernel, True, gates)],
-        f"{start}recurrent_kernel": [Variable(recurrent_kernel, True, gates)],
-        f"{start}bias": [Variable(bias, gates=gates) for bias in rows],
+        f"{prefix}kernel": [Variable(kernel, True, gates)],
+        f"{prefix}recurrent_kernel": [Variable(recurrent_kernel, True, gates)],
+        f"{prefix}bias": [Variable(bias, gates=gates) for bias in rows],
     }
 
 
