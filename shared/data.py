@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64, Integer, Num
@@ -30,6 +30,7 @@ def split_rows(
     return train, test
 
 
+@runtime_checkable
 class Scaler(Protocol):
     """What scaled the numbers, as scikit-learn has it."""
 

@@ -51,9 +51,9 @@ def simple_rnn(
 
 def lstm(
     x: Inexact[np.ndarray, "B T F"],
-    kernel: Inexact[np.ndarray, "F 4*H"],
-    recurrent_kernel: Inexact[np.ndarray, "H 4*H"],
-    bias: Inexact[np.ndarray, " 4*H"],
+    kernel: Inexact[np.ndarray, "F H4"],
+    recurrent_kernel: Inexact[np.ndarray, "H H4"],
+    bias: Inexact[np.ndarray, " H4"],
     mask: Bool[np.ndarray, "B T"] | None = None,
 ) -> Inexact[np.ndarray, "B T H"]:
     """Long short-term memory, with gates i, f, c and o side by side, in this order.
@@ -82,9 +82,9 @@ def lstm(
 
 def gru(
     x: Inexact[np.ndarray, "B T F"],
-    kernel: Inexact[np.ndarray, "F 3*H"],
-    recurrent_kernel: Inexact[np.ndarray, "H 3*H"],
-    bias: Inexact[np.ndarray, "2 3*H"],
+    kernel: Inexact[np.ndarray, "F H3"],
+    recurrent_kernel: Inexact[np.ndarray, "H H3"],
+    bias: Inexact[np.ndarray, "2 H3"],
     mask: Bool[np.ndarray, "B T"] | None = None,
 ) -> Inexact[np.ndarray, "B T H"]:
     """Gated recurrent unit, with gates z, r and h side by side, in this order.

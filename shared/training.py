@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -15,6 +15,7 @@ from shared.data import Data, batch_order, batches, check_order
 from shared.many import ManyResult, Plan, join, predictions
 
 
+@runtime_checkable
 class Steps(Protocol):
     """Training steps as one compiled call, of one network or of S seeds of it at once."""
 
@@ -30,6 +31,7 @@ class Steps(Protocol):
         ...
 
 
+@runtime_checkable
 class Loop(Steps, Protocol):
     """What `run_epochs` trains."""
 
@@ -38,6 +40,7 @@ class Loop(Steps, Protocol):
         ...
 
 
+@runtime_checkable
 class ManyLoop(Steps, Protocol):
     """What `run_many` trains; arrays are the framework's own, with the seeds as last axis."""
 
