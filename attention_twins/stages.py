@@ -344,7 +344,7 @@ class Runner:
         config = self.subject.training(
             loss=self.subject.loss, batch_size=size, keras_backend=rounding
         )
-        return fit(model, rows, config, order, start=resume_from, snapshots=steps)
+        return fit(model, rows, config, order, resume_from=resume_from, snapshots=steps)
 
     def save(self, name: str, place: Place, trace: Trace) -> None:
         """Write one trace to a file."""

@@ -16,7 +16,7 @@ from keras_impl.networks import (
     create_rnn_with_attention,
 )
 from keras_impl.onnx import export_onnx
-from keras_impl.seq2seq import EncoderDecoder, create_encoder_decoder, taught
+from keras_impl.seq2seq import EncoderDecoder, create_encoder_decoder, teacher_forced
 from keras_impl.training import fit
 
 __all__ = [
@@ -41,6 +41,6 @@ __all__ = [
     "get_weights",
     "predict",
     "set_weights",
-    "taught",
+    "teacher_forced",
     "trace",
 ]

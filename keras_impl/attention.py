@@ -3,14 +3,93 @@
 from typing import Any, get_args
 
 import keras
+from jaxtyping import Bool, Float
 from keras import ops
 
 from attention_twins.errors import check_choice
+from attention_twins.in_keras.runtime import Tensor
 from shared.config import Bias, Score
+
+X = Float[Tensor, "B T F"]
+Mask = Bool[Tensor, "B T"] | None
+Query = Float[Tensor, "B F"] | None
+E = Float[Tensor, "B T"]
+Context = Float[Tensor, "B F"]
+
+
+class AttentionBase(keras.layers.Layer):
+    """Weighted mean over time, with weights from scores that the layers made of it define.
+
+        alpha   = softmax(e_1 … e_T)
+        context = Σ_t alpha_t x_t
+
+    Args:
+        return_attention_scores: also return alpha.
+
+    Shape, Raises: as Attention.
+    """
+
+    scoring: str
+    """Name of the score."""
+
+    def __init__(self, return_attention_scores: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.return_attention_scores = return_attention_scores
+        self.supports_masking = True
+
+    def _check_time_steps(self, time_steps: int | None) -> None:
+        """Raise ValueError if the layer cannot take so many time steps."""
+
+    def _check_mask(self, mask: Tensor, x: Tensor) -> None:
+        if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast without a word
+            raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
+
+    def query(self, x: X, mask: Mask = None) -> Query:
+        """What the scores of x under mask depend on besides x; None if on nothing."""
+        return None
+
+    def score(self, x: X, query: Query = None) -> E:
+        """The scores e of x, given the query."""
+        raise NotImplementedError
+
+    def attend(self, x: X, mask: Mask = None, query: Query = None) -> tuple[Context, E]:
+        """The context and alpha of x under mask, asked by `query(x, mask)` if no query is given."""
+        self._check_time_steps(x.shape[1])
+        if mask is not None:
+            self._check_mask(mask, x)
+            # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
+            x = ops.where(ops.expand_dims(mask, -1), x, 0.0)  # (B, T, F)
+        e = self.score(x, self.query(x, mask) if query is None else query)  # (B, T)
+        if mask is not None:
+            # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
+            e = ops.where(mask, e, -3e4)  # (B, T)
+        alpha = ops.softmax(e, axis=1)  # (B, T)
+        if mask is not None:
+            alpha = ops.where(mask, alpha, 0.0)  # (B, T)
+        context = ops.sum(ops.expand_dims(alpha, -1) * x, axis=1)  # (B, F)
+        return context, alpha
+
+    def call(self, x: X, mask: Mask = None) -> Context | tuple[Context, E]:
+        """The context, and alpha if asked for; shapes as above."""
+        context, alpha = self.attend(x, mask)
+        return (context, alpha) if self.return_attention_scores else context
+
+    def compute_mask(self, x, mask=None):
+        return (None, None) if self.return_attention_scores else None
+
+    def compute_output_shape(self, input_shape):
+        batch, time_steps, features = input_shape
+        if self.built:
+            self._check_time_steps(time_steps)
+        context, alpha = (batch, features), (batch, time_steps)
+        return (context, alpha) if self.return_attention_scores else context
+
+    def get_config(self):
+        return super().get_config() | {"return_attention_scores": self.return_attention_scores}
 
 
 @keras.saving.register_keras_serializable(package="attention_twins")
-class Attention(keras.layers.Layer):
+class Attention(AttentionBase):
     """Weighted mean over time, with one learned score for each time step.
 
         e_t     = tanh(x_t · W + b_t)
@@ -53,12 +132,10 @@ class Attention(keras.layers.Layer):
         bias: Bias = "per_step",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(return_attention_scores, **kwargs)
         check_choice("score", score, ("tanh", "linear"))
         check_choice("bias", bias, get_args(Bias))
-        self.return_attention_scores = return_attention_scores
         self.scoring, self.temperature, self.bias = score, temperature, bias
-        self.supports_masking = True
         self.b: Any = None
         self.log_scale: Any = None
 
@@ -76,7 +153,7 @@ class Attention(keras.layers.Layer):
             self.log_scale = self.add_weight(name="log_scale", shape=(1,), initializer="zeros")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
 
-    def _check_time_steps(self, time_steps: Any) -> None:
+    def _check_time_steps(self, time_steps: int | None) -> None:
         if self.bias != "per_step":
             return
         if time_steps != self.b.shape[0]:  # b would be broadcast without a word
@@ -84,56 +161,15 @@ class Attention(keras.layers.Layer):
                 f"Attention was made for {self.b.shape[0]} time steps, got {time_steps}"
             )
 
-    def _check_mask(self, mask: Any, x: Any) -> None:
-        if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast, likewise
-            raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
-
-    def query(self, x: Any, mask: Any = None) -> Any:
-        """What x (B, T, F) under mask (B, T) asks for: nothing, in this layer."""
-        return None
-
-    def score(self, x: Any, query: Any = None) -> Any:
-        """The scores e (B, T) of x (B, T, F); query is None."""
+    def score(self, x: X, query: Query = None) -> E:
+        """The scores e of x; there is no query."""
         e = ops.matmul(x, self.W)  # (B, T, 1)
         e = e if self.b is None else e + self.b
         e = ops.squeeze(ops.tanh(e) if self.scoring == "tanh" else e, -1)
         return e if self.log_scale is None else ops.multiply(e, ops.exp(self.log_scale))
 
-    def attend(self, x: Any, mask: Any = None, query: Any = None) -> tuple[Any, Any]:
-        """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
-        self._check_time_steps(x.shape[1])
-        if mask is not None:
-            self._check_mask(mask, x)
-            # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
-            x = ops.where(ops.expand_dims(mask, -1), x, 0.0)  # (B, T, F)
-        e = self.score(x, self.query(x, mask) if query is None else query)  # (B, T)
-        if mask is not None:
-            # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
-            e = ops.where(mask, e, -3e4)  # (B, T)
-        alpha = ops.softmax(e, axis=1)  # (B, T)
-        if mask is not None:
-            alpha = ops.where(mask, alpha, 0.0)  # (B, T)
-        context = ops.sum(ops.expand_dims(alpha, -1) * x, axis=1)  # (B, F)
-        return context, alpha
-
-    def call(self, x: Any, mask: Any = None) -> Any:
-        """The context, and alpha if asked for; shapes as above."""
-        context, alpha = self.attend(x, mask)
-        return (context, alpha) if self.return_attention_scores else context
-
-    def compute_mask(self, x, mask=None):
-        return (None, None) if self.return_attention_scores else None
-
-    def compute_output_shape(self, input_shape):
-        batch, time_steps, features = input_shape
-        if self.built:
-            self._check_time_steps(time_steps)
-        context, alpha = (batch, features), (batch, time_steps)
-        return (context, alpha) if self.return_attention_scores else context
-
     def get_config(self):
         return super().get_config() | {
-            "return_attention_scores": self.return_attention_scores,
             "score": self.scoring,
             "temperature": self.temperature,
             "bias": self.bias,
@@ -141,7 +177,7 @@ class Attention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="attention_twins")
-class AdditiveAttention(Attention):
+class AdditiveAttention(AttentionBase):
     """Weighted mean over time, with scores that a query asks for.
 
         e_t     = tanh(q · W_a + x_t · U_a) · v_a
@@ -163,11 +199,13 @@ class AdditiveAttention(Attention):
         Bahdanau, Cho & Bengio 2015 (arXiv 1409.0473), appendix A.1.2.
     """
 
+    scoring = "additive"
+
     def __init__(
         self, units: int | None = None, return_attention_scores: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(return_attention_scores, bias="none", **kwargs)
-        self.units, self.scoring = units, "additive"
+        super().__init__(return_attention_scores, **kwargs)
+        self.units = units
 
     def build(self, input_shape):
         *_, features = input_shape
@@ -177,26 +215,26 @@ class AdditiveAttention(Attention):
         self.v_a = self.add_weight(name="v_a", shape=(units, 1))
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
 
-    def query(self, x: Any, mask: Any = None) -> Any:
-        """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F)."""
+    def query(self, x: X, mask: Mask = None) -> Query:
+        """The last step of x that mask does not hide."""
         return last(x, mask)
 
-    def score(self, x: Any, query: Any = None) -> Any:
-        """The scores e (B, T) of x (B, T, F) that query (B, F) asks for."""
+    def score(self, x: X, query: Query = None) -> E:
+        """The scores e of x that the query asks for."""
         asked: Any = ops.expand_dims(ops.matmul(query, self.W_a), 1)  # (B, 1, A)
         e = ops.matmul(ops.tanh(asked + ops.matmul(x, self.U_a)), self.v_a)  # (B, T, 1)
         return ops.squeeze(e, -1)
 
     def get_config(self):
-        config = super().get_config() | {"units": self.units}
-        for name in ("score", "temperature", "bias"):
-            del config[name]
-        return config
+        return super().get_config() | {"units": self.units}
 
 
 def create_attention(
-    score: Any = "tanh", temperature: bool = False, bias: Any = "per_step", dtype: Any = None
-) -> Attention:
+    score: Score = "tanh",
+    temperature: bool = False,
+    bias: Bias = "per_step",
+    dtype: str | None = None,
+) -> AttentionBase:
     """The layer that has these scores; additive: AdditiveAttention, asked by the last step.
 
     Args, in PyTorch with time_steps and features: as of Attention; additive attention has neither
@@ -207,8 +245,8 @@ def create_attention(
     return Attention(score=score, temperature=temperature, bias=bias, dtype=dtype, name="attention")
 
 
-def last(x: Any, mask: Any = None) -> Any:
-    """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F); 0 without any."""
+def last(x: X, mask: Mask = None) -> Context:
+    """The last step of x that mask does not hide; 0 without any."""
     if mask is None:
         return x[:, -1]
     shape: Any = ops.shape(x)

@@ -4,7 +4,14 @@ from functools import reduce
 from typing import Any
 
 import keras
+from jaxtyping import Bool, Float
 from keras import ops
+
+from attention_twins.in_keras.runtime import Tensor
+from shared.config import POOL_SIZE
+
+X = Float[Tensor, "B _T _F"]
+Mask = Bool[Tensor, "B _T"] | None
 
 
 @keras.saving.register_keras_serializable(package="attention_twins")
@@ -19,7 +26,7 @@ class Conv1D(keras.layers.Conv1D):
         kernel_size: time steps that it sees at once (K).
         activation: tanh or relu.
         unroll: write the sum over k out instead of calling the fast kernel: vectorisation over many
-            starts cannot look into the kernel.
+            seeds cannot look into the kernel.
         dtype: floating-point type of the weights.
 
     Shape:
@@ -39,7 +46,7 @@ class Conv1D(keras.layers.Conv1D):
         self.unroll = unroll
         self.supports_masking = True
 
-    def call(self, x: Any, mask: Any = None) -> Any:
+    def call(self, x: X, mask: Mask = None) -> X:
         """The result; shapes as above."""
         if mask is not None:
             x = ops.where(ops.expand_dims(mask, -1), x, 0.0)
@@ -52,8 +59,8 @@ class Conv1D(keras.layers.Conv1D):
         parts = (ops.matmul(x[:, k : k + steps], kernel[k]) for k in range(width))
         return activation(reduce(ops.add, parts) + bias)
 
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """The mask (B, T − K + 1) of what x (B, T, F) under mask (B, T) becomes."""
+    def compute_mask(self, x: X, mask: Mask = None) -> Mask:
+        """The mask (B, T − K + 1) of what x under mask becomes."""
         if mask is None:
             return None
         (width,) = self.kernel_size
@@ -66,38 +73,40 @@ class Conv1D(keras.layers.Conv1D):
 
 @keras.saving.register_keras_serializable(package="attention_twins")
 class MaxPooling1D(keras.layers.Layer):
-    """The largest of every two steps; one that is left over at the end is dropped.
+    """The largest of every POOL_SIZE steps; what is left over at the end is dropped.
 
     Written out, because the frameworks' own ones know no mask.
 
     Shape:
-        x (B, T, C) → (B, T // 2, C). mask (B, T), bool: a step where it is False is no candidate;
-        of two such steps the result is 0, and masked.
+        x (B, T, C) → (B, T // POOL_SIZE, C). mask (B, T), bool: a step where it is False is no
+        candidate; of such steps alone the result is 0, and masked.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, x: Any, mask: Any = None) -> Any:
+    def call(self, x: X, mask: Mask = None) -> X:
         """The result; shapes as above."""
         if mask is not None:
             x = ops.where(ops.expand_dims(mask, -1), x, -3e4)
-        steps = x.shape[1] // 2 * 2
-        first, second = x[:, 0:steps:2], x[:, 1:steps:2]
         # Not maximum: where both are equal, each framework has its own opinion on the gradient.
-        pooled = ops.where(first >= second, first, second)
-        if mask is None:
-            return pooled
-        return ops.where(ops.expand_dims(self.compute_mask(x, mask), -1), pooled, 0.0)
+        pooled = reduce(lambda a, b: ops.where(a >= b, a, b), _candidates(x))
+        seen = self.compute_mask(x, mask)
+        return pooled if seen is None else ops.where(ops.expand_dims(seen, -1), pooled, 0.0)
 
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """The mask (B, T // 2) of what x (B, T, C) under mask (B, T) becomes."""
+    def compute_mask(self, x: X, mask: Mask = None) -> Mask:
+        """The mask (B, T // POOL_SIZE) of what x under mask becomes."""
         if mask is None:
             return None
-        steps = mask.shape[1] // 2 * 2
-        return ops.logical_or(mask[:, 0:steps:2], mask[:, 1:steps:2])
+        return reduce(ops.logical_or, _candidates(mask))
 
     def compute_output_shape(self, input_shape):
         batch, time_steps, channels = input_shape
-        return batch, time_steps // 2, channels
+        return batch, time_steps // POOL_SIZE, channels
+
+
+def _candidates(x: Tensor) -> list[Tensor]:
+    """The first, the second, … step of every POOL_SIZE of x (B, T, …)."""
+    steps = x.shape[1] // POOL_SIZE * POOL_SIZE
+    return [x[:, k:steps:POOL_SIZE] for k in range(POOL_SIZE)]

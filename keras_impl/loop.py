@@ -1,33 +1,33 @@
 """Training steps as one compiled call, in Keras 3. Mirror: torch_impl/loop.py."""
 
-import importlib
-import time
+import abc
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
+from jaxtyping import Float, Integer
 
-from attention_twins.errors import InputError
-from attention_twins.in_keras.optimizer import create_many_optimizer
-from keras_impl.seq2seq import taught
+from attention_twins.in_keras.optimizer import create_many_optimizer, get_state
+from attention_twins.in_keras.weights import get_weights
+from attention_twins.training import Snapshot
+from keras_impl.seq2seq import teacher_forced
 from keras_impl.training import LOSSES
 from shared.config import TrainConfig
-from shared.fibonacci import Data, batches
+from shared.data import Data
 
 
-class Loop:
-    """Training steps of a network, or of many starts of it at once, as one compiled call.
+class Loop(abc.ABC):
+    """Training steps of a network, or of many seeds of it at once, as one compiled call.
 
     Args:
         model: the network.
         data: training rows.
         config: batch size, optimizer, loss and set-up.
-        optimizer: what trains the network; None for many starts.
-        starts: how many, S; None for the network itself.
+        optimizer: what trains the network; None for many seeds.
+        seeds: how many, S; None for the network itself.
 
     Shape:
-        rows of batches (K, B), or (K, S, B); arrays of many starts have these as their last axis.
+        rows of batches (K, B), or (K, S, B); arrays of many seeds have these as their last axis.
 
     Raises:
         InputError: what compiles is missing, or cannot take the network.
@@ -38,61 +38,59 @@ class Loop:
         model: keras.Model,
         data: Data,
         config: TrainConfig,
-        optimizer: Any = None,
-        starts: int | None = None,
+        optimizer: keras.Optimizer | None = None,
+        seeds: int | None = None,
     ) -> None:
-        self._stack: list[keras.Variable] = []
-        self._size = config.batch_size
-        if starts is not None:
-            self._stack = [
-                keras.Variable(np.zeros((*v.shape, starts)), dtype=v.dtype, name=v.name)
-                for v in model.trainable_variables
+        self.model, self.config, self.many = model, config, seeds is not None
+        self.data, self.loss = teacher_forced(model, data), LOSSES[config.loss]()
+        self.trained: list[keras.Variable] = model.trainable_variables
+        if seeds is not None:
+            self.trained = [
+                keras.Variable(np.zeros((*v.shape, seeds)), dtype=v.dtype, name=v.name)
+                for v in self.trained
             ]
-            optimizer, self._rates = create_many_optimizer(self._stack, config)
-        self._optimizer = optimizer
-        backend = importlib.import_module(f"keras_impl.backends.{keras.backend.backend()}")
-        self._steps = backend.Steps(
-            model, optimizer, LOSSES[config.loss](), taught(model, data), self._stack or None
-        )
+            optimizer, self._rates = create_many_optimizer(self.trained, config)
+        assert optimizer is not None
+        self.optimizer = optimizer
+        self.unseen = model.non_trainable_variables
+        """What the network draws random numbers from."""
 
     def load(self, arrays: Sequence[np.ndarray], rates: Sequence[float]) -> None:
-        """Begin many starts with these values of what is trained, at these learning rates."""
-        for slot in self._optimizer.variables:
+        """Begin many seeds with these values of what is trained, at these learning rates."""
+        for slot in self.optimizer.variables:
             slot.assign(np.zeros(slot.shape))
         self._rates.assign(np.array(rates))
-        for variable, array in zip(self._stack, arrays, strict=True):
+        for variable, array in zip(self.trained, arrays, strict=True):
             variable.assign(array)
-        self._steps.load()
+        self.fetch()
 
-    def compile(self, order: np.ndarray) -> float:
-        """Compile for epochs like this one, (rows,) or (S, rows), without a step; seconds."""
-        begin = time.perf_counter()
-        try:
-            for part in batches(order, self._size):
-                self._steps.run(part, 0, 0)
-        except (RuntimeError, OSError) as error:  # of the network, the compiler or its caches
-            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise InputError(f"model cannot be compiled here: {said}") from error
-        self.take_loss()
-        return time.perf_counter() - begin
+    @abc.abstractmethod
+    def fetch(self) -> None:
+        """Go on from what the variables are."""
 
-    def run(self, rows: np.ndarray, begin: int, end: int) -> None:
-        """Take the steps from `begin` to `end` on batches of rows."""
-        self._steps.run(rows, begin, end)
+    @abc.abstractmethod
+    def run(self, rows: Integer[np.ndarray, "K ..."], begin: int, end: int) -> None:
+        """Take the steps from `begin` to `end` on batches of rows; from 0 to 0 only compile."""
 
-    def take_loss(self) -> np.ndarray:
+    @abc.abstractmethod
+    def take_loss(self) -> Float[np.ndarray, "..."]:
         """The sum of the loss over all rows since the last time, () or (S,)."""
-        return self._steps.take_loss()
 
+    @abc.abstractmethod
     def store(self) -> None:
         """Bring the network and its optimizer up to date."""
-        self._steps.store()
+
+    def snapshot(self) -> Snapshot:
+        """Weights and state after the last step."""
+        self.store()
+        state = get_state(self.model, self.optimizer, self.config)
+        return Snapshot(get_weights(self.model), state)
 
     def arrays(self) -> list[np.ndarray]:
-        """The values of what is trained, of many starts."""
-        self._steps.store()
-        return [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._stack]
+        """The values of what is trained, of many seeds."""
+        self.store()
+        return [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.trained]
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """What many starts make of rows (B, T, F), as an array (S, B, D)."""
-        return self._steps.predict(x)
+    @abc.abstractmethod
+    def predict(self, x: Float[np.ndarray, "B T F"]) -> Float[np.ndarray, "S B D"]:
+        """What many seeds make of rows."""

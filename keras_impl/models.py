@@ -4,10 +4,11 @@ from functools import partial
 
 import keras
 import numpy as np
+from jaxtyping import Float
 
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.weights import set_weights
-from keras_impl.attention import Attention
+from keras_impl.attention import AttentionBase
 from keras_impl.networks import (
     create_conv,
     create_gru,
@@ -34,8 +35,8 @@ MODELS = {
 """Name of a network → the function that makes it."""
 
 
-def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> keras.Sequential:
-    """The network that `config` describes, with its start.
+def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> keras.Model:
+    """The network that `config` describes, with its initial weights.
 
     Args:
         config: which network, how large.
@@ -58,14 +59,16 @@ def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> k
     return model
 
 
-def predict(model: keras.Sequential, x: np.ndarray) -> np.ndarray:
-    """What the network makes of x (B, T, F), as an array (B, D) of its dtype."""
+def predict(model: keras.Model, x: Float[np.ndarray, "B T F"]) -> Float[np.ndarray, "B D"]:
+    """What the network makes of x, in its dtype."""
     with floatx(x.dtype.name):
         return np.asarray(keras.ops.convert_to_numpy(model(x)))
 
 
-def attention_scores(model: keras.Sequential, x: np.ndarray) -> np.ndarray | None:
-    """Alpha (B, T) for x (B, T, F), the weight of each time step; None without attention.
+def attention_scores(
+    model: keras.Model, x: Float[np.ndarray, "B T F"]
+) -> Float[np.ndarray, "B T"] | None:
+    """Alpha for x, the weight of each time step; None without attention.
 
     Of a decoder those for the first number that it predicts.
     """
@@ -74,7 +77,7 @@ def attention_scores(model: keras.Sequential, x: np.ndarray) -> np.ndarray | Non
         if isinstance(model, EncoderDecoder):
             alpha = next(iter(model.decode(x)[1]), None)
         for layer in model.layers if alpha is None and isinstance(model, keras.Sequential) else ():
-            if isinstance(layer, Attention):
+            if isinstance(layer, AttentionBase):
                 alpha = layer.attend(h)[1]
                 break
             h = layer(h)

@@ -9,11 +9,17 @@ from attention_twins.in_keras.runtime import floatx
 from keras_impl.attention import create_attention
 from keras_impl.conv import Conv1D, MaxPooling1D
 from keras_impl.rnn import GRU, LSTM, SimpleRNN
-from shared.config import KERNEL_SIZE, check_activation
+from shared.config import KERNEL_SIZE, Activation, Bias, Score, check_activation
 
 
 def create_rnn(
-    hidden_units, dense_units, input_shape, activation, *, unroll=False, dtype=None
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
+    *,
+    unroll: bool = False,
+    dtype: str | None = None,
 ) -> keras.Sequential:
     """A recurrent layer, then a dense layer on its last state.
 
@@ -33,69 +39,43 @@ def create_rnn(
     Raises:
         InputError: unknown activation.
     """
-    recurrent_activation, dense_activation = check_activation(activation)
-    with floatx(dtype):
-        return keras.Sequential(
-            [
-                keras.Input(input_shape, dtype=dtype),
-                SimpleRNN(
-                    hidden_units,
-                    activation=recurrent_activation,
-                    unroll=unroll,
-                    dtype=dtype,
-                    name="rnn",
-                ),  # (B, H)
-                layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
-            ]
-        )
+    sizes = hidden_units, dense_units, input_shape
+    return _recurrent_network(SimpleRNN, "rnn", *sizes, activation, unroll=unroll, dtype=dtype)
 
 
 def create_rnn_with_attention(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    score="tanh",
-    temperature=False,
-    bias="per_step",
-    unroll=False,
-    dtype=None,
+    score: Score = "tanh",
+    temperature: bool = False,
+    bias: Bias = "per_step",
+    unroll: bool = False,
+    dtype: str | None = None,
 ) -> keras.Sequential:
     """A recurrent layer, attention over all its states, then a dense layer on the context.
 
     Args, Shape, Raises: as `create_rnn`; further
         score, temperature, bias: of the attention; additive: that of AdditiveAttention.
     """
-    recurrent_activation, dense_activation = check_activation(activation)
-    with floatx(dtype):
-        return keras.Sequential(
-            [
-                keras.Input(input_shape, dtype=dtype),
-                SimpleRNN(
-                    hidden_units,
-                    activation=recurrent_activation,
-                    return_sequences=True,
-                    unroll=unroll,
-                    dtype=dtype,
-                    name="rnn",
-                ),  # (B, T, H)
-                create_attention(score, temperature, bias, dtype),  # (B, H)
-                layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
-            ]
-        )
+    sizes = hidden_units, dense_units, input_shape
+    options: Any = {"score": score, "temperature": temperature, "bias": bias}
+    options |= {"attention": True, "unroll": unroll, "dtype": dtype}
+    return _recurrent_network(SimpleRNN, "rnn", *sizes, activation, **options)
 
 
 def create_lstm(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    dtype=None,
-    **options,
+    attention: bool = False,
+    unroll: bool = False,
+    dtype: str | None = None,
+    **options: Any,
 ) -> keras.Sequential:
     """An LSTM, then a dense layer on its last state, or on the context of all its states.
 
@@ -103,55 +83,41 @@ def create_lstm(
         attention: put attention over all states between the two layers.
         options: of the attention: score, temperature, bias.
     """
-    _, dense_activation = check_activation(activation, "lstm")
-    with floatx(dtype):
-        lstm = LSTM(
-            hidden_units, return_sequences=attention, unroll=unroll, dtype=dtype, name="lstm"
-        )
-        return _network(
-            input_shape,
-            [lstm],
-            create_attention(dtype=dtype, **options) if attention else None,
-            layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
-        )
+    sizes = hidden_units, dense_units, input_shape
+    options |= {"attention": attention, "unroll": unroll, "dtype": dtype}
+    return _recurrent_network(LSTM, "lstm", *sizes, activation, **options)
 
 
 def create_gru(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    dtype=None,
-    **options,
+    attention: bool = False,
+    unroll: bool = False,
+    dtype: str | None = None,
+    **options: Any,
 ) -> keras.Sequential:
     """A GRU, then a dense layer on its last state, or on the context of all its states.
 
     Args, Shape, Raises: as `create_lstm`.
     """
-    _, dense_activation = check_activation(activation, "gru")
-    with floatx(dtype):
-        gru = GRU(hidden_units, return_sequences=attention, unroll=unroll, dtype=dtype, name="gru")
-        return _network(
-            input_shape,
-            [gru],
-            create_attention(dtype=dtype, **options) if attention else None,
-            layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
-        )
+    sizes = hidden_units, dense_units, input_shape
+    options |= {"attention": attention, "unroll": unroll, "dtype": dtype}
+    return _recurrent_network(GRU, "gru", *sizes, activation, **options)
 
 
 def create_conv(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    dtype=None,
-    **options,
+    attention: bool = False,
+    unroll: bool = False,
+    dtype: str | None = None,
+    **options: Any,
 ) -> keras.Sequential:
     """A convolution, pooling, then a dense layer on all steps, or on the context of them.
 
@@ -159,28 +125,46 @@ def create_conv(
 
     Args, Shape, Raises: as `create_lstm`; `hidden_units` are the convolution's channels.
     """
-    conv_activation, dense_activation = check_activation(activation, "conv")
+    own, dense = check_activation(activation, "conv")
+    named = {"unroll": unroll, "dtype": dtype, "name": "conv"}
     with floatx(dtype):
-        conv = Conv1D(
-            hidden_units,
-            KERNEL_SIZE,
-            activation=conv_activation,
-            unroll=unroll,
-            dtype=dtype,
-            name="conv",
-        )
-        return _network(
-            input_shape,
-            [conv, MaxPooling1D(dtype=dtype, name="pool")],
-            create_attention(dtype=dtype, **options)
-            if attention
-            else layers.Flatten(dtype=dtype, name="flatten"),
-            layers.Dense(dense_units, activation=dense_activation, dtype=dtype, name="dense"),
-        )
+        conv = Conv1D(hidden_units, KERNEL_SIZE, activation=own, **named)
+        pool = MaxPooling1D(dtype=dtype, name="pool")
+        middle = layers.Flatten(dtype=dtype, name="flatten")
+        if attention:
+            middle = create_attention(dtype=dtype, **options)
+        return _network(input_shape, [conv, pool, middle], dense_units, dense, dtype)
 
 
-def _network(input_shape: Any, first: list[Any], middle: Any, dense: Any) -> keras.Sequential:
-    """All layers in a row; there may be none in the middle."""
-    dtype = dense.dtype
-    parts = [keras.Input(input_shape, dtype=dtype), *first, middle, dense]
-    return keras.Sequential([part for part in parts if part is not None])
+def _recurrent_network(
+    kind: type[SimpleRNN] | type[LSTM] | type[GRU],
+    name: str,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
+    attention: bool = False,
+    unroll: bool = False,
+    dtype: str | None = None,
+    **options: Any,
+) -> keras.Sequential:
+    """A recurrent layer of a kind, attention with these options if it is wanted, a dense layer."""
+    own, dense = check_activation(activation, name)
+    named = {"activation": own, "unroll": unroll, "dtype": dtype, "name": name}
+    with floatx(dtype):
+        parts: list[keras.Layer] = [kind(hidden_units, return_sequences=attention, **named)]
+        if attention:
+            parts.append(create_attention(dtype=dtype, **options))
+        return _network(input_shape, parts, dense_units, dense, dtype)
+
+
+def _network(
+    input_shape: tuple[int, int],
+    parts: list[keras.Layer],
+    dense_units: int,
+    activation: str,
+    dtype: str | None,
+) -> keras.Sequential:
+    """All layers in a row, and the dense one."""
+    dense = layers.Dense(dense_units, activation=activation, dtype=dtype, name="dense")
+    return keras.Sequential([keras.Input(input_shape, dtype=dtype), *parts, dense])

@@ -3,13 +3,14 @@
 from typing import Any
 
 import keras
+from jaxtyping import Bool, Float
 from keras import layers, ops
 
-from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.runtime import Tensor, floatx
 from keras_impl.attention import AdditiveAttention, last
 from keras_impl.rnn import SimpleRNN, SimpleRNNCell
-from shared.config import check_activation
-from shared.fibonacci import Data
+from shared.config import Activation, check_activation
+from shared.data import Data
 
 
 @keras.saving.register_keras_serializable(package="attention_twins")
@@ -34,7 +35,7 @@ class EncoderDecoder(keras.Model):
 
     Shape:
         x (B, T, F) → (B, K). x (B, T + K − 1, F) holds the numbers that follow as the first feature
-        of its last steps: then each step of the decoder is told the right number before its own
+        of its last steps: then each step of the decoder is given the right number before its own
         (teacher forcing), and not the one that was predicted. mask (B, T), bool: the encoder's.
 
     References:
@@ -74,10 +75,12 @@ class EncoderDecoder(keras.Model):
         self.dense.build((batch, self.units))
         self.built = True
 
-    def decode(self, x: Any, mask: Any = None) -> tuple[Any, list[Any]]:
-        """The numbers (B, K), and alpha (B, T) for each of them, if there is attention."""
+    def decode(
+        self, x: Float[Tensor, "B steps F"], mask: Bool[Tensor, "B steps"] | None = None
+    ) -> tuple[Float[Tensor, "B K"], list[Float[Tensor, "B T"]]]:
+        """The numbers, and alpha for each of them if there is attention."""
         T = self.time_steps
-        told, x = x[:, T:, :1], x[:, :T]
+        targets, x = x[:, T:, :1], x[:, :T]
         mask = None if mask is None else mask[:, :T]
         h = self.encoder(x, mask=mask)  # (B, T, H)
         state, number = h[:, -1], last(x[..., :1], mask)  # (B, H), (B, 1)
@@ -90,10 +93,15 @@ class EncoderDecoder(keras.Model):
                 alphas.append(alpha)
             state, _ = self.decoder(given, [state])
             outputs.append(self.dense(state))  # (B, 1)
-            number = told[:, k] if k < told.shape[1] else outputs[-1]
+            number = targets[:, k] if k < targets.shape[1] else outputs[-1]
         return ops.concatenate(outputs, axis=-1), alphas
 
-    def call(self, x: Any, mask: Any = None, training: Any = None) -> Any:
+    def call(
+        self,
+        x: Float[Tensor, "B steps F"],
+        mask: Bool[Tensor, "B steps"] | None = None,
+        training: bool | None = None,
+    ) -> Float[Tensor, "B K"]:
         """The numbers; shapes as above."""
         return self.decode(x, mask)[0]
 
@@ -106,14 +114,14 @@ class EncoderDecoder(keras.Model):
 
 
 def create_encoder_decoder(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    dtype=None,
+    attention: bool = False,
+    unroll: bool = False,
+    dtype: str | None = None,
 ) -> EncoderDecoder:
     """A recurrent encoder, and a decoder that gives one number after the other.
 
@@ -132,6 +140,6 @@ def create_encoder_decoder(
         return model
 
 
-def taught(model: Any, data: Data) -> Data:
-    """The rows as a network is trained on them: a decoder is told the numbers that follow."""
-    return data.followed() if isinstance(model, EncoderDecoder) else data
+def teacher_forced(model: keras.Model, data: Data) -> Data:
+    """The rows as a network is trained on them: a decoder's with the targets that it is given."""
+    return data.teacher_forced() if isinstance(model, EncoderDecoder) else data

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,9 +13,9 @@ from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.steps import LOSSES, StepWatcher, Watcher
 from attention_twins.in_keras.weights import get_weights, set_weights
 from attention_twins.training import FitResult, Snapshot
-from keras_impl.seq2seq import taught
+from keras_impl.seq2seq import teacher_forced
 from shared.config import TrainConfig
-from shared.fibonacci import Data, batch_order
+from shared.data import Data, batch_order
 
 
 def fit(
@@ -23,7 +24,7 @@ def fit(
     config: TrainConfig,
     order: np.ndarray | None = None,
     progress: Callable[[int, float], bool | None] | None = None,
-    start: Snapshot | None = None,
+    resume_from: Snapshot | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
     """Train a network, by one call or one loop as users do.
@@ -36,25 +37,22 @@ def fit(
             `batch_order(rows, epochs, seed)` if None.
         progress: called after every epoch with the number of epochs done and the loss; training
             ends if it returns True.
-        start: go on from here, with these weights and this state, of either framework.
+        resume_from: weights and optimizer state to go on with, of either framework.
         snapshots: steps of this training after which to keep weights and state, from 1.
 
     Returns:
         Losses, seconds, weights and state; in the twin set-up equal on both sides up to rounding.
 
     Raises:
-        InputError: a start that does not fit, or one in the native set-up.
+        InputError: a snapshot that does not fit, or one for another set-up than twin.
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
-    data, seconds = taught(model, data), []
+    data, seconds = teacher_forced(model, data), []
     with floatx(model.trainable_variables[0].dtype):
         optimizer = create_optimizer(model, config)
-        if start is not None:
-            if config.setup != "twin":
-                raise InputError(f"setup must be twin to go on from a start, got {config.setup!r}")
-            set_weights(model, start.weights)
-            set_state(model, optimizer, config, start.state)
+        if resume_from is not None:
+            resume(model, optimizer, config, resume_from)
         model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
         in_epoch = -(-order.shape[1] // config.batch_size)
         within = any(step % in_epoch for step in snapshots)
@@ -82,3 +80,15 @@ def fit(
         compile_seconds=0.0,
         snapshots=watcher.snapshots,
     )
+
+
+def resume(model: keras.Model, optimizer: Any, config: TrainConfig, snapshot: Snapshot) -> None:
+    """Load the weights and the optimizer state of a snapshot.
+
+    Raises:
+        InputError: the snapshot does not fit, or the set-up is another than twin.
+    """
+    if config.setup != "twin":
+        raise InputError(f"setup must be twin to resume a training, got {config.setup!r}")
+    set_weights(model, snapshot.weights)
+    set_state(model, optimizer, config, snapshot.state)

@@ -32,7 +32,7 @@ import numpy as np
 import keras_impl
 import torch_impl
 from shared.config import DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 from shared.weights import random_weights
 
 # %% [markdown]
@@ -94,7 +94,7 @@ for found in (keras_alpha, torch_alpha):
 
 # %%
 config = ModelConfig(dtype="float64")
-data = load_fibonacci(DataConfig(dtype="float64"))
+data = load_data(DataConfig(dtype="float64"))
 weights = random_weights(config)
 
 keras_model, torch_model = keras_impl.create_model(config), torch_impl.create_model(config)

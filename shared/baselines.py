@@ -1,10 +1,11 @@
 """What a prediction is worth that no network made: four predictors to beat."""
 
 import numpy as np
+from jaxtyping import Float
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 
-from shared.fibonacci import Data
+from shared.data import Data
 
 TUTORIAL = {
     "rnn": {"train": 5.631405292660929e-05, "test": 2.62349731388e-05},
@@ -14,8 +15,8 @@ TUTORIAL = {
 Recurrent Neural Network in Keras")."""
 
 
-def mse(prediction: np.ndarray, target: np.ndarray) -> float:
-    """Mean squared error, in float64 whatever the type of the arguments (equal shapes)."""
+def mse(prediction: Float[np.ndarray, "*shape"], target: Float[np.ndarray, "*shape"]) -> float:
+    """Mean squared error, in float64 whatever the type of the arguments."""
     difference = np.asarray(prediction, np.float64) - np.asarray(target, np.float64)
     return float(np.mean(difference**2))
 

@@ -27,7 +27,7 @@ MODEL_GROUPS = {"tutorial": TUTORIAL_MODELS, "all": tuple(MODELS)}
 """Name of a group of networks → the networks."""
 
 DECODERS = tuple(name for name, layers in MODELS.items() if "decoder" in layers)
-"""Networks that give one number after the other, and are told the right ones in training."""
+"""Networks that give one number after the other, and are trained with teacher forcing."""
 
 WITH_VARIANTS = tuple(
     name for name, layers in MODELS.items() if "attention" in layers and name not in DECODERS
@@ -50,19 +50,17 @@ VARIANTS = {
 }
 """Name of a variant of attention → what a ModelConfig has otherwise than the tutorial's."""
 
-SETUPS = {
-    "twin": (),
-    "native": ("initializers", "bias_start", "second_bias", "optimizer"),
-    "initializers": ("initializers",),
-    "bias_start": ("bias_start",),
-    "second_bias": ("second_bias",),
-    "optimizer": ("optimizer",),
-}
-"""Set-up → what in it is as PyTorch has it by default, and not as Keras has it."""
+Activation = str | tuple[str, ...] | list[str]
+"""One name for both layers, or one for each."""
 
 Score = Literal["tanh", "linear", "additive"]
 Bias = Literal["per_step", "shared", "none"]
 Setup = Literal["twin", "native", "initializers", "bias_start", "second_bias", "optimizer"]
+
+_, _, *DIFFERENCES = get_args(Setup)
+SETUPS: dict[str, tuple[str, ...]] = {"twin": (), "native": (*DIFFERENCES,)}
+SETUPS |= {name: (name,) for name in DIFFERENCES}
+"""Set-up → what in it is as PyTorch has it by default, and not as Keras has it."""
 
 DataName = Literal["fibonacci", "log_fibonacci", "lucas", "recurrences", "addition"]
 
@@ -192,7 +190,7 @@ class ModelConfig:
     """Floating-point type of the weights and the arithmetic."""
 
     def __post_init__(self) -> None:
-        """Raise InputError for an unknown name, a size out of range, or what a layer has not."""
+        """Raise InputError for an unknown name, a size out of range, a missing option."""
         check_choice("model", self.model, tuple(MODELS))
         check_choice("score", self.score, get_args(Score))
         check_choice("bias", self.bias, get_args(Bias))
@@ -251,9 +249,7 @@ class ModelConfig:
         return self.time_steps, self.features
 
 
-def check_activation(
-    activation: str | tuple[str, ...] | list[str], first: str = "rnn"
-) -> tuple[str, str]:
+def check_activation(activation: Activation, first: str = "rnn") -> tuple[str, str]:
     """The activations (first layer, output layer); one name stands for both.
 
     Args:

@@ -1,47 +1,47 @@
-"""Many starts of a network trained at once: what is asked for, in which chunks, the result."""
+"""Many seeds of a network trained at once: what is asked for, in which chunks, the result."""
 
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 from attention_twins.errors import InputError, check_integer
-from attention_twins.weights import Weights
+from attention_twins.weights import Weights, check_weights
 from shared.config import ModelConfig, TrainConfig
-from shared.fibonacci import Data, epoch_orders
+from shared.data import Data, check_order, epoch_orders
 from shared.weights import weight_shapes
 
 BUDGET = 4 * 2**20
-"""Bytes that starts trained at once may work on: more would leave the processor's cache."""
+"""Bytes that seeds trained at once may work on: more would leave the processor's cache."""
 
 
 @dataclass(frozen=True)
 class ManyResult:
-    """What `fit_many` returns, the same from every twin; S starts first on every axis.
+    """What `fit_many` returns, the same from every twin; the seeds are the first axis.
 
     Shape:
-        S starts, E epochs, N training rows, M test rows, D outputs.
+        S seeds, E epochs, N training rows, M test rows, D outputs.
     """
 
     seeds: list[int]
-    """What decided the initial weights and the batch order of each start."""
+    """Each decided the initial weights and the batch order of a network."""
 
     learning_rates: list[float]
-    """Learning rate of each start."""
+    """Learning rate of each seed."""
 
-    loss: np.ndarray
+    loss: Float[np.ndarray, "S E"]
     """Loss of every epoch as in FitResult, float64 (S, E)."""
 
     weights: Weights
-    """Trained weights, canonical, with the starts as a first axis."""
+    """Trained weights, canonical, with the seeds as first axis."""
 
-    train_prediction: np.ndarray
+    train_prediction: Float[np.ndarray, "S N D"]
     """What each network makes of the training rows, (S, N, D)."""
 
-    test_prediction: np.ndarray
+    test_prediction: Float[np.ndarray, "S M D"]
     """And of the test rows, (S, M, D)."""
 
     seconds: list[float]
@@ -52,10 +52,10 @@ class ManyResult:
 
 
 def join(parts: list[ManyResult], count: int) -> ManyResult:
-    """The first `count` starts of the results of some chunks."""
+    """The first `count` seeds of the results of some chunks."""
     seconds = [second for part in parts for second in part.seconds]
 
-    def joined(name: str) -> Any:
+    def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts])[:count]
 
     return ManyResult(
@@ -75,22 +75,63 @@ def join(parts: list[ManyResult], count: int) -> ManyResult:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some starts that are trained at once; the last ones may repeat the first ones."""
+    """Some seeds that are trained at once; the last ones may repeat the first ones."""
 
-    starts: list[int]
-    """Which of all they are."""
+    indices: list[int]
+    """Where they stand among all seeds."""
 
     seeds: list[int]
     learning_rates: list[float]
 
-    def orders(self, rows: int, epochs: int, order: np.ndarray | None) -> Iterator[np.ndarray]:
-        """The rows of one epoch after the other, (starts, rows): of `order`, or of the seeds."""
-        if order is not None:
-            yield from np.moveaxis(order[self.starts], 1, 0)
+
+@dataclass(frozen=True)
+class Plan:
+    """What `fit_many` has been asked for, checked and cut into chunks."""
+
+    model: ModelConfig
+    data: Data
+    config: TrainConfig
+    seeds: list[int]
+    order: Integer[np.ndarray, "S epochs rows"] | None
+    chunks: list[Chunk]
+    """All of one size, so that they run the same compiled code."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all chunks together."""
+        each = self.config.epochs if self.order is None else self.order.shape[1]
+        return len(self.chunks) * each
+
+    def orders(self, chunk: Chunk) -> Iterator[Integer[np.ndarray, "S rows"]]:
+        """The rows of one epoch after the other: those given, or those of the seeds."""
+        if self.order is not None:
+            yield from np.moveaxis(self.order[chunk.indices], 1, 0)
             return
-        streams = [epoch_orders(rows, seed) for seed in self.seeds]
-        for _ in range(epochs):
+        streams = [epoch_orders(len(self.data.train_x), seed) for seed in chunk.seeds]
+        for _ in range(self.config.epochs):
             yield np.stack([next(stream) for stream in streams])
+
+
+def plan_many(
+    model: ModelConfig,
+    data: Data,
+    config: TrainConfig,
+    seeds: Sequence[int],
+    learning_rates: Sequence[float] | None,
+    order: Integer[np.ndarray, "S epochs rows"] | None,
+    most: int,
+) -> Plan:
+    """What to train, in chunks of `most` seeds at most, and fewer to keep within the budget.
+
+    Raises:
+        InputError: no seeds, a seed or a rate out of range, not one rate for each seed, rows of
+            another shape or type than the network's, a wrong order.
+    """
+    found = chunks(model, config, seeds, learning_rates, most)
+    check_data(model, data)
+    if order is not None:
+        order = check_order(order, len(data.train_x), len(seeds))
+    return Plan(model, data, config, [*seeds], order, found)
 
 
 def chunks(
@@ -100,13 +141,10 @@ def chunks(
     learning_rates: Sequence[float] | None,
     most: int,
 ) -> list[Chunk]:
-    """The starts in chunks of one size, so that all of them run the same compiled code.
-
-    A chunk has `most` starts at most, and fewer if they would exceed the budget. The last one is
-    filled up with repetitions.
+    """The seeds in chunks of one size; the last one is filled up with repetitions.
 
     Raises:
-        InputError: no seeds, a seed or a rate that cannot be, not one rate for each seed.
+        InputError: no seeds, a seed or a rate out of range, not one rate for each seed.
     """
     if not len(seeds):
         raise InputError("seeds must be at least one, got none")
@@ -120,14 +158,28 @@ def chunks(
         )
     for rate in rates:
         replace(train, learning_rate=rate)  # checks it
-    most = max(1, min(most, BUDGET // start_bytes(model, train)))
+    most = max(1, min(most, BUDGET // seed_bytes(model, train)))
     size = math.ceil(len(seeds) / math.ceil(len(seeds) / most))
     found = []
     for begin in range(0, len(seeds), size):
-        starts = range(begin, min(begin + size, len(seeds)))
-        filled = list(itertools.islice(itertools.cycle(starts), size))
+        indices = range(begin, min(begin + size, len(seeds)))
+        filled = list(itertools.islice(itertools.cycle(indices), size))
         found.append(Chunk(filled, [seeds[i] for i in filled], [rates[i] for i in filled]))
     return found
+
+
+def draw_many(
+    model: ModelConfig, seeds: Sequence[int], draw: Callable[[ModelConfig, int], Weights]
+) -> Weights:
+    """Canonical initial weights of many seeds, drawn one after the other, as the last axis.
+
+    Raises:
+        InputError: `draw` gives other names, shapes or types than the network's.
+    """
+    drawn = [draw(model, seed) for seed in seeds]
+    for weights in drawn:
+        check_weights(weights, weight_shapes(model), model.dtype)
+    return {name: np.stack([weights[name] for weights in drawn], axis=-1) for name in drawn[0]}
 
 
 def check_data(model: ModelConfig, data: Data) -> None:
@@ -144,8 +196,8 @@ def check_data(model: ModelConfig, data: Data) -> None:
         raise InputError("train_x must have a row, got none")
 
 
-def start_bytes(model: ModelConfig, train: TrainConfig) -> int:
-    """About how many bytes one start works on in a training step, a guide for chunks."""
+def seed_bytes(model: ModelConfig, train: TrainConfig) -> int:
+    """About how many bytes one seed works on in a training step, a guide for chunks."""
     parameters = sum(math.prod(shape) for shape in weight_shapes(model).values())
     states = train.batch_size * model.time_steps * (_width(model) + model.features + 2)
     # Weights, two moments and a gradient; of every state its value and its gradient, twice.
@@ -160,23 +212,26 @@ def _width(model: ModelConfig) -> int:
 
 
 def predictions(
-    predict: Callable[[np.ndarray], np.ndarray], x: np.ndarray, starts: int, model: ModelConfig
-) -> np.ndarray:
-    """What many starts make of rows, in blocks of one size that keep within the budget.
+    predict: Callable[[np.ndarray], np.ndarray],
+    x: Float[np.ndarray, "N T F"],
+    seeds: int,
+    model: ModelConfig,
+) -> Float[np.ndarray, "S N D"]:
+    """What many networks make of rows, in blocks of one size that keep within the budget.
 
     Args:
         predict: rows (B, T, F) → outputs (S, B, D).
         x: rows (N, T, F); there may be none.
-        starts: S.
+        seeds: S.
         model: the network.
 
     Shape:
         → (S, N, D).
     """
-    states = starts * model.time_steps * (_width(model) + model.features + 2)
+    states = seeds * model.time_steps * (_width(model) + model.features + 2)
     most = max(1, 4 * BUDGET // (states * x.itemsize))
     size = math.ceil(len(x) / max(1, math.ceil(len(x) / most)))
-    found = [np.zeros((starts, 0, model.dense_units), x.dtype)]
+    found = [np.zeros((seeds, 0, model.dense_units), x.dtype)]
     for begin in range(0, len(x), max(1, size)):
         block = x[begin : begin + size]
         filled = np.concatenate([block, *[block[-1:]] * (size - len(block))])

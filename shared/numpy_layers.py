@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Inexact
 
 ACTIVATIONS = {
     "tanh": np.tanh,
@@ -19,21 +20,23 @@ ACTIVATIONS = {
 
 
 def simple_rnn(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    recurrent_kernel: np.ndarray,
-    bias: np.ndarray,
+    x: Inexact[np.ndarray, "B T F"],
+    kernel: Inexact[np.ndarray, "F H"],
+    recurrent_kernel: Inexact[np.ndarray, "H H"],
+    bias: Inexact[np.ndarray, " H"],
     activation: str = "tanh",
-    mask: np.ndarray | None = None,
-    start: np.ndarray | None = None,
-) -> np.ndarray:
-    """h_t = activation(x_t · kernel + h_{t−1} · recurrent_kernel + bias), h_0 = `start`, or 0.
+    mask: Bool[np.ndarray, "B T"] | None = None,
+    initial_state: Inexact[np.ndarray, "B H"] | None = None,
+) -> Inexact[np.ndarray, "B T H"]:
+    """h_t = activation(x_t · kernel + h_{t−1} · recurrent_kernel + bias).
+
+    h_0 is `initial_state`, or 0.
 
     A step where `mask` is False leaves the state as it was.
 
     Shape:
-        x (B, T, F), kernel (F, H), recurrent_kernel (H, H), bias (H,), mask (B, T), start (B, H)
-        → every state (B, T, H).
+        x (B, T, F), kernel (F, H), recurrent_kernel (H, H), bias (H,), mask (B, T),
+        initial_state (B, H) → every state (B, T, H).
 
     References:
         Elman 1990, "Finding structure in time".
@@ -42,16 +45,17 @@ def simple_rnn(
     def step(x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
         return (ACTIVATIONS[activation](x @ kernel + h @ recurrent_kernel + bias),)
 
-    return _scan(step, x, [_begin(x, recurrent_kernel) if start is None else start], mask)
+    h = _begin(x, recurrent_kernel) if initial_state is None else initial_state
+    return _scan(step, x, [h], mask)
 
 
 def lstm(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    recurrent_kernel: np.ndarray,
-    bias: np.ndarray,
-    mask: np.ndarray | None = None,
-) -> np.ndarray:
+    x: Inexact[np.ndarray, "B T F"],
+    kernel: Inexact[np.ndarray, "F H4"],
+    recurrent_kernel: Inexact[np.ndarray, "H H4"],
+    bias: Inexact[np.ndarray, " H4"],
+    mask: Bool[np.ndarray, "B T"] | None = None,
+) -> Inexact[np.ndarray, "B T H"]:
     """Long short-term memory, with gates i, f, c and o side by side, in this order.
 
         i, f, o = sigmoid(x_t · kernel + h_{t−1} · recurrent_kernel + bias), each its own columns
@@ -77,12 +81,12 @@ def lstm(
 
 
 def gru(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    recurrent_kernel: np.ndarray,
-    bias: np.ndarray,
-    mask: np.ndarray | None = None,
-) -> np.ndarray:
+    x: Inexact[np.ndarray, "B T F"],
+    kernel: Inexact[np.ndarray, "F H3"],
+    recurrent_kernel: Inexact[np.ndarray, "H H3"],
+    bias: Inexact[np.ndarray, "2 H3"],
+    mask: Bool[np.ndarray, "B T"] | None = None,
+) -> Inexact[np.ndarray, "B T H"]:
     """Gated recurrent unit, with gates z, r and h side by side, in this order.
 
         z, r = sigmoid(x_t · kernel + bias_0 + h_{t−1} · recurrent_kernel + bias_1), each its own
@@ -134,12 +138,12 @@ def _scan(
 
 
 def conv1d(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    bias: np.ndarray,
+    x: Inexact[np.ndarray, "B T F"],
+    kernel: Inexact[np.ndarray, "K F C"],
+    bias: Inexact[np.ndarray, " C"],
     activation: str = "tanh",
-    mask: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray | None]:
+    mask: Bool[np.ndarray, "B T"] | None = None,
+) -> tuple[Inexact[np.ndarray, "B steps C"], Bool[np.ndarray, "B steps"] | None]:
     """y_t = activation(Σ_k x_{t+k} · kernel_k + bias), where the kernel fits in whole.
 
     Where `mask` is False x counts as 0; a step of y that sees nothing else is masked itself.
@@ -156,8 +160,8 @@ def conv1d(
 
 
 def max_pooling(
-    x: np.ndarray, size: int, mask: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
+    x: Inexact[np.ndarray, "B T C"], size: int, mask: Bool[np.ndarray, "B T"] | None = None
+) -> tuple[Inexact[np.ndarray, "B steps C"], Bool[np.ndarray, "B steps"] | None]:
     """The largest of every `size` steps that are not masked; 0, and masked, if all of them are.
 
     What is left over at the end is dropped.
@@ -181,11 +185,11 @@ def max_pooling(
 
 
 def attention(
-    x: np.ndarray,
-    W: np.ndarray,
-    b: np.ndarray | None = None,
-    mask: np.ndarray | None = None,
-    log_scale: np.ndarray | None = None,
+    x: Inexact[np.ndarray, "B T F"],
+    W: Inexact[np.ndarray, "F 1"],
+    b: Inexact[np.ndarray, "_b 1"] | None = None,
+    mask: Bool[np.ndarray, "B T"] | None = None,
+    log_scale: Inexact[np.ndarray, "1"] | None = None,
     score: str = "tanh",
 ) -> dict[str, np.ndarray]:
     """e_t = tanh(x_t · W + b_t);  alpha = softmax of e over time;  context = Σ_t alpha_t x_t.
@@ -211,12 +215,12 @@ def attention(
 
 
 def additive_attention(
-    x: np.ndarray,
-    W_a: np.ndarray,
-    U_a: np.ndarray,
-    v_a: np.ndarray,
-    mask: np.ndarray | None = None,
-    query: np.ndarray | None = None,
+    x: Inexact[np.ndarray, "B T F"],
+    W_a: Inexact[np.ndarray, "F A"],
+    U_a: Inexact[np.ndarray, "F A"],
+    v_a: Inexact[np.ndarray, "A 1"],
+    mask: Bool[np.ndarray, "B T"] | None = None,
+    query: Inexact[np.ndarray, "B F"] | None = None,
 ) -> dict[str, np.ndarray]:
     """e_t = tanh(q · W_a + x_t · U_a) · v_a;  alpha and context as in `attention`.
 
@@ -236,7 +240,9 @@ def additive_attention(
     return _weighted(x, e, mask)
 
 
-def last(x: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+def last(
+    x: Inexact[np.ndarray, "B T F"], mask: Bool[np.ndarray, "B T"] | None = None
+) -> Inexact[np.ndarray, "B F"]:
     """The last step of x (B, T, F) that mask (B, T) does not hide, (B, F); 0 without any."""
     if mask is None:
         return x[:, -1]

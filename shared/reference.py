@@ -6,6 +6,7 @@ Shape letters: B rows, T time steps, F features, H units, D dense units, K numbe
 """
 
 import numpy as np
+from jaxtyping import Bool, Inexact
 
 from attention_twins.weights import Weights
 from shared.config import MODELS, POOL_SIZE, ModelConfig
@@ -21,9 +22,12 @@ from shared.numpy_layers import (
     simple_rnn,
 )
 
+X = Inexact[np.ndarray, "B T F"]
+Mask = Bool[np.ndarray, "B T"] | None
+
 
 def forward(
-    config: ModelConfig, weights: Weights, x: np.ndarray, mask: np.ndarray | None = None
+    config: ModelConfig, weights: Weights, x: X, mask: Mask = None
 ) -> dict[str, np.ndarray]:
     """Every intermediate of a network, in the order of computation; the last one is `output`.
 
@@ -37,9 +41,7 @@ def forward(
     return NETWORKS.get(config.model, in_a_row)(config, weights, x, mask)
 
 
-def in_a_row(
-    config: ModelConfig, weights: Weights, x: np.ndarray, mask: np.ndarray | None
-) -> dict[str, np.ndarray]:
+def in_a_row(config: ModelConfig, weights: Weights, x: X, mask: Mask) -> dict[str, np.ndarray]:
     """The first layer, attention if there is any, the dense layer."""
     first, *layers = MODELS[config.model]
     own = of(weights, first)
@@ -66,18 +68,18 @@ def in_a_row(
 
 
 def encoder_decoder(
-    config: ModelConfig, weights: Weights, x: np.ndarray, mask: np.ndarray | None
+    config: ModelConfig, weights: Weights, x: X, mask: Mask
 ) -> dict[str, np.ndarray]:
     """K numbers, one after the other, each from a state, the number before, and the context.
 
     s_0 is the encoder's last state. From s_{k−1} attention asks for the context among the encoder's
     states; s_k = activation([y_{k−1}, context_k] · kernel + s_{k−1} · recurrent_kernel + bias), and
     y_k is the dense layer of s_k. y_0 is the last number of the row. Where x holds the numbers that
-    follow, K − 1 of them behind the T time steps, each is told the right one before it (teacher
+    follow, K − 1 of them behind the T time steps, each is given the right one before it (teacher
     forcing); else what was predicted.
     """
     T, K = config.time_steps, config.dense_units
-    taught, x = x[:, T:, :1], x[:, :T]
+    targets, x = x[:, T:, :1], x[:, :T]
     if mask is not None:
         mask = mask[:, :T]
     h = simple_rnn(x, **of(weights, "encoder"), activation=config.activation[0], mask=mask)
@@ -92,9 +94,9 @@ def encoder_decoder(
             given = np.concatenate([number, parts["context"]], axis=-1)  # (B, 1 + H)
         own = of(weights, "decoder")
         activation, given = config.activation[0], given[:, np.newaxis]
-        state = simple_rnn(given, **own, activation=activation, start=state)[:, 0]
+        state = simple_rnn(given, **own, activation=activation, initial_state=state)[:, 0]
         outputs.append(dense(config, weights, state))
-        number = taught[:, k] if k < taught.shape[1] else outputs[-1]
+        number = targets[:, k] if k < targets.shape[1] else outputs[-1]
     return trace | {"output": np.concatenate(outputs, axis=-1)}  # (B, K)
 
 
@@ -105,23 +107,25 @@ NETWORKS = {
 """Name of a network → what computes it, where that is not `in_a_row`."""
 
 
-def dense(config: ModelConfig, weights: Weights, x: np.ndarray) -> np.ndarray:
+def dense(
+    config: ModelConfig, weights: Weights, x: Inexact[np.ndarray, "B inputs"]
+) -> Inexact[np.ndarray, "B D"]:
     """The output layer."""
     return ACTIVATIONS[config.activation[1]](x @ weights["dense/kernel"] + weights["dense/bias"])
 
 
 def of(weights: Weights, layer: str) -> Weights:
     """The weights of a layer, by their own names."""
-    start = f"{layer}/"
-    return {n.removeprefix(start): w for n, w in weights.items() if n.startswith(start)}
+    prefix = f"{layer}/"
+    return {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
 
 
 def gradients(
     config: ModelConfig,
     weights: Weights,
-    x: np.ndarray,
-    y: np.ndarray,
-    mask: np.ndarray | None = None,
+    x: X,
+    y: Inexact[np.ndarray, "B D"],
+    mask: Mask = None,
 ) -> dict[str, np.ndarray]:
     """The gradient of the mean squared error in every weight and in the input, name → array.
 

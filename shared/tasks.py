@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 
 from shared.config import DataConfig
-from shared.fibonacci import Data, get_fib_seq, second_order, split_rows, windows
+from shared.data import Data, Scaler, split_rows, windows
+from shared.fibonacci import get_fib_seq, second_order
 
-Rows = tuple[np.ndarray, np.ndarray, Any]
-"""x (N, T, F), y (N, K), float64, and what scaled them; None if nothing did."""
+Rows = tuple[Float64[np.ndarray, "N T F"], Float64[np.ndarray, "N K"], Scaler | None]
+"""x, y, and what scaled them; None if nothing did."""
 
 
 def fibonacci(config: DataConfig) -> Rows:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float64
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -86,13 +87,17 @@ def initial_weights(config: ModelConfig, seed: int, setup: Setup = "twin") -> We
     return found
 
 
-def glorot_uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def glorot_uniform(
+    generator: np.random.Generator, shape: tuple[int, ...]
+) -> Float64[np.ndarray, "..."]:
     """U(−l, l) with l = √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
     limit = math.sqrt(6 / (math.prod(shape[:-2]) * sum(shape[-2:])))
     return generator.uniform(-limit, limit, shape)
 
 
-def orthogonal(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+def orthogonal(
+    generator: np.random.Generator, shape: tuple[int, int]
+) -> Float64[np.ndarray, "rows columns"]:
     """A random orthogonal matrix, uniform by the signs of R's diagonal (Saxe et al. 2013).
 
     Where it has fewer rows than columns, its rows are orthonormal.

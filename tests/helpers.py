@@ -11,7 +11,8 @@ from attention_twins.cli import main
 from attention_twins.parity import Key
 from benchmarks.study.records import Study
 from shared.config import MODELS, DataConfig, ModelConfig
-from shared.fibonacci import Data, load_fibonacci
+from shared.data import Data
+from shared.tasks import load_data
 
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 
@@ -39,7 +40,7 @@ def some_data(dtype, rows=23, shape=(5, 3), dense_units=2):
     generator = np.random.default_rng(3)
     x, y = generator.normal(size=(rows, *shape)), generator.uniform(-0.9, 0.9, (rows, dense_units))
     x, y = x.astype(dtype), y.astype(dtype)
-    return Data(x, y, x[:4], y[:4], load_fibonacci(DataConfig(numbers=30)).scaler)
+    return Data(x, y, x[:4], y[:4], load_data(DataConfig(numbers=30)).scaler)
 
 
 def config_of(model, dtype):

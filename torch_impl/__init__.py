@@ -16,7 +16,7 @@ from torch_impl.networks import (
     create_rnn_with_attention,
 )
 from torch_impl.onnx import export_onnx
-from torch_impl.seq2seq import EncoderDecoder, create_encoder_decoder, taught
+from torch_impl.seq2seq import EncoderDecoder, create_encoder_decoder, teacher_forced
 from torch_impl.training import fit
 
 __all__ = [
@@ -41,6 +41,6 @@ __all__ = [
     "get_weights",
     "predict",
     "set_weights",
-    "taught",
+    "teacher_forced",
     "trace",
 ]

@@ -3,13 +3,77 @@
 from typing import Any, get_args
 
 import torch
-from torch import nn
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
 from attention_twins.errors import check_choice
 from shared.config import Bias, Score
 
+X = Float[Tensor, "B T F"]
+Mask = Bool[Tensor, "B T"] | None
+Query = Float[Tensor, "B F"] | None
+E = Float[Tensor, "B T"]
+Context = Float[Tensor, "B F"]
 
-class Attention(nn.Module):
+
+class AttentionBase(nn.Module):
+    """Weighted mean over time, with weights from scores that the layers made of it define.
+
+        alpha   = softmax(e_1 … e_T)
+        context = Σ_t alpha_t x_t
+
+    Args:
+        return_attention_scores: also return alpha.
+
+    Shape, Raises: as Attention.
+    """
+
+    scoring: str
+    """Name of the score."""
+
+    def __init__(self, return_attention_scores: bool = False) -> None:
+        super().__init__()
+        self.return_attention_scores = return_attention_scores
+
+    def _check_time_steps(self, time_steps: int | None) -> None:
+        """Raise ValueError if the layer cannot take so many time steps."""
+
+    def _check_mask(self, mask: Tensor, x: Tensor) -> None:
+        if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast without a word
+            raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
+
+    def query(self, x: X, mask: Mask = None) -> Query:
+        """What the scores of x under mask depend on besides x; None if on nothing."""
+        return None
+
+    def score(self, x: X, query: Query = None) -> E:
+        """The scores e of x, given the query."""
+        raise NotImplementedError
+
+    def attend(self, x: X, mask: Mask = None, query: Query = None) -> tuple[Context, E]:
+        """The context and alpha of x under mask, asked by `query(x, mask)` if no query is given."""
+        self._check_time_steps(x.shape[1])
+        if mask is not None:
+            self._check_mask(mask, x)
+            # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
+            x = torch.where(torch.unsqueeze(mask, -1), x, 0.0)  # (B, T, F)
+        e = self.score(x, self.query(x, mask) if query is None else query)  # (B, T)
+        if mask is not None:
+            # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
+            e = torch.where(mask, e, -3e4)  # (B, T)
+        alpha = torch.softmax(e, dim=1)  # (B, T)
+        if mask is not None:
+            alpha = torch.where(mask, alpha, 0.0)  # (B, T)
+        context = torch.sum(torch.unsqueeze(alpha, -1) * x, dim=1)  # (B, F)
+        return context, alpha
+
+    def forward(self, x: X, mask: Mask = None) -> Context | tuple[Context, E]:
+        """The context, and alpha if asked for; shapes as above."""
+        context, alpha = self.attend(x, mask)
+        return (context, alpha) if self.return_attention_scores else context
+
+
+class Attention(AttentionBase):
     """Weighted mean over time, with one learned score for each time step.
 
         e_t     = tanh(x_t · W + b_t)
@@ -52,14 +116,13 @@ class Attention(nn.Module):
         score: Score = "tanh",
         temperature: bool = False,
         bias: Bias = "per_step",
-        device: Any = None,
+        device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(return_attention_scores)
         check_choice("score", score, ("tanh", "linear"))
         check_choice("bias", bias, get_args(Bias))
         factory_kwargs = {"device": device, "dtype": dtype}
-        self.return_attention_scores = return_attention_scores
         self.scoring, self.temperature, self.bias = score, temperature, bias
         self.b: Any = None
         self.log_scale: Any = None
@@ -77,7 +140,7 @@ class Attention(nn.Module):
             if parameter is not None:
                 nn.init.zeros_(parameter)
 
-    def _check_time_steps(self, time_steps: Any) -> None:
+    def _check_time_steps(self, time_steps: int | None) -> None:
         if self.bias != "per_step":
             return
         if time_steps != self.b.shape[0]:  # b would be broadcast without a word
@@ -85,42 +148,12 @@ class Attention(nn.Module):
                 f"Attention was made for {self.b.shape[0]} time steps, got {time_steps}"
             )
 
-    def _check_mask(self, mask: Any, x: Any) -> None:
-        if tuple(mask.shape) != tuple(x.shape[:2]):  # it would be broadcast, likewise
-            raise ValueError(f"mask must have shape {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
-
-    def query(self, x: Any, mask: Any = None) -> Any:
-        """What x (B, T, F) under mask (B, T) asks for: nothing, in this layer."""
-        return None
-
-    def score(self, x: Any, query: Any = None) -> Any:
-        """The scores e (B, T) of x (B, T, F); query is None."""
+    def score(self, x: X, query: Query = None) -> E:
+        """The scores e of x; there is no query."""
         e = torch.matmul(x, self.W)  # (B, T, 1)
         e = e if self.b is None else e + self.b
         e = torch.squeeze(torch.tanh(e) if self.scoring == "tanh" else e, -1)
         return e if self.log_scale is None else torch.multiply(e, torch.exp(self.log_scale))
-
-    def attend(self, x: Any, mask: Any = None, query: Any = None) -> tuple[Any, Any]:
-        """The context (B, F) and alpha (B, T) of x (B, T, F) under mask (B, T)."""
-        self._check_time_steps(x.shape[1])
-        if mask is not None:
-            self._check_mask(mask, x)
-            # Before anything else: 0 · NaN is NaN, in the result and in the gradient.
-            x = torch.where(torch.unsqueeze(mask, -1), x, 0.0)  # (B, T, F)
-        e = self.score(x, self.query(x, mask) if query is None else query)  # (B, T)
-        if mask is not None:
-            # Softmax of −inf alone is NaN; float16 holds −3e4, and exp(−3e4) is 0 in every type.
-            e = torch.where(mask, e, -3e4)  # (B, T)
-        alpha = torch.softmax(e, dim=1)  # (B, T)
-        if mask is not None:
-            alpha = torch.where(mask, alpha, 0.0)  # (B, T)
-        context = torch.sum(torch.unsqueeze(alpha, -1) * x, dim=1)  # (B, F)
-        return context, alpha
-
-    def forward(self, x: Any, mask: Any = None) -> Any:
-        """The context, and alpha if asked for; shapes as above."""
-        context, alpha = self.attend(x, mask)
-        return (context, alpha) if self.return_attention_scores else context
 
     def extra_repr(self) -> str:
         return (
@@ -129,7 +162,7 @@ class Attention(nn.Module):
         )
 
 
-class AdditiveAttention(Attention):
+class AdditiveAttention(AttentionBase):
     """Weighted mean over time, with scores that a query asks for.
 
         e_t     = tanh(q · W_a + x_t · U_a) · v_a
@@ -151,18 +184,18 @@ class AdditiveAttention(Attention):
         Bahdanau, Cho & Bengio 2015 (arXiv 1409.0473), appendix A.1.2.
     """
 
+    scoring = "additive"
+
     def __init__(
         self,
         features: int,
         units: int | None = None,
         return_attention_scores: bool = False,
-        device: Any = None,
+        device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        nn.Module.__init__(self)
+        super().__init__(return_attention_scores)
         factory_kwargs = {"device": device, "dtype": dtype}
-        self.return_attention_scores = return_attention_scores
-        self.bias, self.scoring = "none", "additive"
         self.W_a = nn.Parameter(torch.empty(features, units or features, **factory_kwargs))
         self.U_a = nn.Parameter(torch.empty(features, units or features, **factory_kwargs))
         self.v_a = nn.Parameter(torch.empty(units or features, 1, **factory_kwargs))
@@ -172,12 +205,13 @@ class AdditiveAttention(Attention):
         for parameter in self.parameters():
             nn.init.xavier_uniform_(parameter)
 
-    def query(self, x: Any, mask: Any = None) -> Any:
-        """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F)."""
+    def query(self, x: X, mask: Mask = None) -> Query:
+        """The last step of x that mask does not hide."""
         return last(x, mask)
 
-    def score(self, x: Any, query: Any = None) -> Any:
-        """The scores e (B, T) of x (B, T, F) that query (B, F) asks for."""
+    def score(self, x: X, query: Query = None) -> E:
+        """The scores e of x that the query asks for."""
+        assert query is not None
         asked = torch.unsqueeze(torch.matmul(query, self.W_a), 1)  # (B, 1, A)
         e = torch.matmul(torch.tanh(asked + torch.matmul(x, self.U_a)), self.v_a)  # (B, T, 1)
         return torch.squeeze(e, -1)
@@ -193,11 +227,11 @@ class AdditiveAttention(Attention):
 def create_attention(
     time_steps: int,
     features: int,
-    score: Any = "tanh",
+    score: Score = "tanh",
     temperature: bool = False,
-    bias: Any = "per_step",
-    dtype: Any = None,
-) -> Attention:
+    bias: Bias = "per_step",
+    dtype: torch.dtype | None = None,
+) -> AttentionBase:
     """The layer that has these scores; additive: AdditiveAttention, asked by the last step.
 
     Args, in PyTorch with time_steps and features: as of Attention; additive attention has neither
@@ -210,8 +244,8 @@ def create_attention(
     )
 
 
-def last(x: Any, mask: Any = None) -> Any:
-    """The last step of x (B, T, F) that mask (B, T) does not hide, as (B, F); 0 without any."""
+def last(x: X, mask: Mask = None) -> Context:
+    """The last step of x that mask does not hide; 0 without any."""
     if mask is None:
         return x[:, -1]
     shape: Any = x.shape

@@ -1,10 +1,15 @@
 """Convolution and pooling over time, in PyTorch. Mirror: keras_impl/conv.py."""
 
 from functools import reduce
-from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from shared.config import POOL_SIZE
+
+X = Float[Tensor, "B _T _F"]
+Mask = Bool[Tensor, "B _T"] | None
 
 
 class Conv1D(nn.Module):
@@ -18,7 +23,7 @@ class Conv1D(nn.Module):
         kernel_size: time steps that it sees at once (K).
         activation: tanh or relu.
         unroll: write the sum over k out instead of calling the fast kernel: vectorisation over many
-            starts cannot look into the kernel.
+            seeds cannot look into the kernel.
         dtype: floating-point type of the weights.
 
     Shape:
@@ -33,7 +38,7 @@ class Conv1D(nn.Module):
         kernel_size: int,
         activation: str = "tanh",
         unroll: bool = False,
-        device: Any = None,
+        device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
@@ -41,7 +46,7 @@ class Conv1D(nn.Module):
         self.activation = getattr(torch, activation)
         self.unroll = unroll
 
-    def forward(self, x: Any, mask: Any = None) -> Any:
+    def forward(self, x: X, mask: Mask = None) -> X:
         """The result; shapes as above."""
         if mask is not None:
             x = torch.where(torch.unsqueeze(mask, -1), x, 0.0)
@@ -53,8 +58,8 @@ class Conv1D(nn.Module):
         parts = (torch.matmul(x[:, k : k + steps], kernel[k]) for k in range(width))
         return activation(reduce(torch.add, parts) + bias)
 
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """The mask (B, T − K + 1) of what x (B, T, F) under mask (B, T) becomes."""
+    def compute_mask(self, x: X, mask: Mask = None) -> Mask:
+        """The mask (B, T − K + 1) of what x under mask becomes."""
         if mask is None:
             return None
         (width,) = self.core.kernel_size
@@ -63,30 +68,32 @@ class Conv1D(nn.Module):
 
 
 class MaxPooling1D(nn.Module):
-    """The largest of every two steps; one that is left over at the end is dropped.
+    """The largest of every POOL_SIZE steps; what is left over at the end is dropped.
 
     Written out, because the frameworks' own ones know no mask.
 
     Shape:
-        x (B, T, C) → (B, T // 2, C). mask (B, T), bool: a step where it is False is no candidate;
-        of two such steps the result is 0, and masked.
+        x (B, T, C) → (B, T // POOL_SIZE, C). mask (B, T), bool: a step where it is False is no
+        candidate; of such steps alone the result is 0, and masked.
     """
 
-    def forward(self, x: Any, mask: Any = None) -> Any:
+    def forward(self, x: X, mask: Mask = None) -> X:
         """The result; shapes as above."""
         if mask is not None:
             x = torch.where(torch.unsqueeze(mask, -1), x, -3e4)
-        steps = x.shape[1] // 2 * 2
-        first, second = x[:, 0:steps:2], x[:, 1:steps:2]
         # Not maximum: where both are equal, each framework has its own opinion on the gradient.
-        pooled = torch.where(first >= second, first, second)
-        if mask is None:
-            return pooled
-        return torch.where(torch.unsqueeze(self.compute_mask(x, mask), -1), pooled, 0.0)
+        pooled = reduce(lambda a, b: torch.where(a >= b, a, b), _candidates(x))
+        seen = self.compute_mask(x, mask)
+        return pooled if seen is None else torch.where(torch.unsqueeze(seen, -1), pooled, 0.0)
 
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """The mask (B, T // 2) of what x (B, T, C) under mask (B, T) becomes."""
+    def compute_mask(self, x: X, mask: Mask = None) -> Mask:
+        """The mask (B, T // POOL_SIZE) of what x under mask becomes."""
         if mask is None:
             return None
-        steps = mask.shape[1] // 2 * 2
-        return torch.logical_or(mask[:, 0:steps:2], mask[:, 1:steps:2])
+        return reduce(torch.logical_or, _candidates(mask))
+
+
+def _candidates(x: Tensor) -> list[Tensor]:
+    """The first, the second, … step of every POOL_SIZE of x (B, T, …)."""
+    steps = x.shape[1] // POOL_SIZE * POOL_SIZE
+    return [x[:, k:steps:POOL_SIZE] for k in range(POOL_SIZE)]

@@ -1,19 +1,42 @@
-"""PyTorch's compiler, for loops of small steps. Mirror: keras_impl/inductor.py, the same text."""
+"""PyTorch's compiler, for loops of small steps; and all private names of PyTorch that we use.
+
+Importing it takes a second. Where this version of PyTorch lacks one of the names, that raises
+InputError.
+"""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch._inductor.codegen.common import device_codegens, init_backend_registration
-from torch._inductor.codegen.cpp_wrapper_cpu import CppWrapperCpu
-from torch._inductor.codegen.cpp_wrapper_cpu_array_ref import (
-    MAX_STACK_ALLOCATION_SIZE,
-    CppWrapperCpuArrayRef,
+
+from attention_twins.errors import InputError, private
+
+try:
+    import torch._inductor
+except OSError as error:
+    raise InputError(f"torch.compile cannot make its caches: {error}") from error
+
+device_codegens, init_backend_registration = (
+    private("PyTorch", f"torch._inductor.codegen.common:{name}")
+    for name in ("device_codegens", "init_backend_registration")
 )
-from torch._inductor.codegen.wrapper import AllocateLine
-from torch._inductor.compile_fx import compile_fx
-from torch._inductor.decomposition import select_decomp_table
+CppWrapperCpu = private("PyTorch", "torch._inductor.codegen.cpp_wrapper_cpu:CppWrapperCpu")
+CppWrapperCpuArrayRef, MAX_STACK_ALLOCATION_SIZE = (
+    private("PyTorch", f"torch._inductor.codegen.cpp_wrapper_cpu_array_ref:{name}")
+    for name in ("CppWrapperCpuArrayRef", "MAX_STACK_ALLOCATION_SIZE")
+)
+AllocateLine = private("PyTorch", "torch._inductor.codegen.wrapper:AllocateLine")
+compile_fx = private("PyTorch", "torch._inductor.compile_fx:compile_fx")
+select_decomp_table = private("PyTorch", "torch._inductor.decomposition:select_decomp_table")
+InvalidCxxCompiler = private("PyTorch", "torch._inductor.exc:InvalidCxxCompiler")
+while_loop = private("PyTorch", "torch._higher_order_ops:while_loop")
+make_fx = private("PyTorch", "torch.fx.experimental.proxy_tensor:make_fx")
+dynamo_settings = private("PyTorch", "torch._dynamo.config:patch")
+
+Step = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], list[torch.Tensor]]
+"""A function of k, what is given and the state → the state after batch k."""
 
 SMALL = 4096
 """Multiplications up to which a matrix product is written out instead of calling a library."""
@@ -82,3 +105,37 @@ def inductor(graph: Any, inputs: Any) -> Any:
     with patch.dict(device_codegens, cpu=ours):  # for this compilation only
         decompositions = {**table, **written}
         return compile_fx(graph, inputs, decompositions=decompositions, config_patches=options)
+
+
+def check_compiler() -> None:
+    """Raise InputError unless there is a C++ compiler."""
+    get_cpp_compiler = private("PyTorch", "torch._inductor.cpp_builder:get_cpp_compiler")
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise InputError(
+            "torch.compile needs a C++ compiler, g++ or clang++; found none"
+        ) from error
+
+
+def compiled(step: Step) -> Callable[..., list[torch.Tensor]]:
+    """A function (begin, end, given, state) → state, a loop over `step` compiled to C++."""
+
+    def run(begin: Any, end: Any, given: Any, state: Any) -> Any:
+        def unfinished(k: Any, *state: Any) -> Any:
+            return k < end
+
+        def advance(k: Any, *state: Any) -> Any:
+            return (k + 1, *step(k, given, [*state]))
+
+        return [*while_loop(unfinished, advance, (begin.clone(), *state))][1:]
+
+    run = torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
+
+    def call(begin: int, end: int, given: Any, state: Any) -> Any:
+        # There may be many networks in a process. nn.RNN is not run, but Dynamo is to look past it
+        # at its parameters.
+        with dynamo_settings(recompile_limit=10_000, allow_rnn=True):
+            return run(torch.tensor(begin), torch.tensor(end), given, state)
+
+    return call

@@ -1,34 +1,37 @@
 """Training steps as one compiled call, in PyTorch. Mirror: keras_impl/loop.py."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 from torch import nn
 
 from attention_twins.errors import InputError
+from attention_twins.in_torch.keras_steps import step_table, update
 from attention_twins.in_torch.kinds import unrolled
-from attention_twins.in_torch.optimizer import MOMENTS, create_optimizer, step_table, update
+from attention_twins.in_torch.optimizer import MOMENTS, create_optimizer, get_state
+from attention_twins.in_torch.weights import get_weights
+from attention_twins.training import Snapshot
 from shared.config import TrainConfig
-from shared.fibonacci import Data, batches
-from torch_impl.seq2seq import taught
+from shared.data import Data
+from torch_impl.seq2seq import teacher_forced
 from torch_impl.training import LOSSES
 
 
 class Loop:
-    """Training steps of a network, or of many starts of it at once, as one compiled call.
+    """Training steps of a network, or of many seeds of it at once, as one compiled call.
 
     Args:
         model: the network.
         data: training rows.
         config: batch size, optimizer, loss and set-up.
-        optimizer: what trains the network; None for many starts.
-        starts: how many, S; None for the network itself.
+        optimizer: what trains the network; None for many seeds.
+        seeds: how many, S; None for the network itself.
 
     Shape:
-        rows of batches (K, B), or (K, S, B); arrays of many starts have these as their last axis.
+        rows of batches (K, B), or (K, S, B); arrays of many seeds have these as their last axis.
 
     Raises:
         InputError: what compiles is missing, or cannot take the network.
@@ -39,17 +42,20 @@ class Loop:
         model: nn.Module,
         data: Data,
         config: TrainConfig,
-        optimizer: Any = None,
-        starts: int | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
+        seeds: int | None = None,
     ) -> None:
-        check_compiler()
+        from torch_impl import inductor  # only now: it takes a second
+
+        inductor.check_compiler()
+        self._compiled = inductor.compiled
         if any(True for _ in model.buffers()):
             raise InputError("model must have no state beside its weights to be compiled")
-        self.model, self.config, self.many = model.to(config.device), config, starts is not None
+        self.model, self.config, self.many = model.to(config.device), config, seeds is not None
         self._optimizer = optimizer or create_optimizer(model, config)
         self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         device: Any = config.device
-        data = taught(model, data)
+        data = teacher_forced(model, data)
         self._x, self._y = (torch.tensor(a, device=device) for a in (data.train_x, data.train_y))
         # With two rows, for layers that want more than one.
         with torch.random.fork_rng():
@@ -57,7 +63,7 @@ class Loop:
         slopes = torch.autograd.grad(loss, [*self._trained.values()], allow_unused=True)
         if any(slope is None for slope in slopes):  # the optimizer would leave it as it is
             raise InputError("model must use every parameter that it trains to be compiled")
-        shape = () if starts is None else (starts,)
+        shape = () if seeds is None else (seeds,)
         self._nothing = torch.zeros(shape, dtype=next(model.parameters()).dtype, device=device)
         self._rates = torch.full_like(self._nothing, config.learning_rate)
         self._done = 0
@@ -65,7 +71,7 @@ class Loop:
         self._runs: dict[Any, Any] = {}
 
     def load(self, arrays: Sequence[np.ndarray], rates: Sequence[float]) -> None:
-        """Begin many starts with these values of what is trained, at these learning rates."""
+        """Begin many seeds with these values of what is trained, at these learning rates."""
         device: Any = self.config.device
         flat = np.concatenate([array.reshape(-1, array.shape[-1]) for array in arrays])
         weights = torch.tensor(flat, device=device)  # (P, S)
@@ -74,27 +80,15 @@ class Loop:
         self._rates = torch.tensor(rates, dtype=weights.dtype, device=device)
         self._done = 0
 
-    def compile(self, order: np.ndarray) -> float:
-        """Compile for epochs like this one, (rows,) or (S, rows), without a step; seconds."""
-        begin = time.perf_counter()
-        try:
-            for part in batches(order, self.config.batch_size):
-                self.run(part, 0, 0)
-        except (RuntimeError, OSError) as error:  # of the network, the compiler or its caches
-            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise InputError(f"model cannot be compiled here: {said}") from error
-        self.take_loss()
-        return time.perf_counter() - begin
-
-    def run(self, rows: np.ndarray, begin: int, end: int) -> None:
-        """Take the steps from `begin` to `end` on batches of rows."""
+    def run(self, rows: Integer[np.ndarray, "K ..."], begin: int, end: int) -> None:
+        """Take the steps from `begin` to `end` on batches of rows; from 0 to 0 only compile."""
         steps = np.arange(len(rows)) + self._done - begin + 1
         dtype = np.dtype(str(self._nothing.dtype).removeprefix("torch."))
         table = step_table(self._optimizer, steps, self.config, dtype)
         device: Any = self.config.device
         given = [torch.tensor(array, device=device) for array in (rows, table)]
         if rows.shape not in self._runs:
-            self._runs[rows.shape] = (Replay if self._x.is_cuda else compiled)(self._step())
+            self._runs[rows.shape] = (Replay if self._x.is_cuda else self._compiled)(self._step())
         with torch.no_grad(), unrolled(self.model):
             self._state = self._runs[rows.shape](begin, end, [*given, self._rates], self._state)
         self._done += end - begin
@@ -123,7 +117,7 @@ class Loop:
 
         return step
 
-    def take_loss(self) -> np.ndarray:
+    def take_loss(self) -> Float[np.ndarray, "..."]:
         """The sum of the loss over all rows since the last time, () or (S,)."""
         total = self._state[0].numpy(force=True).astype(np.float64)
         self._state = [self._nothing, *self._state[1:]]
@@ -156,16 +150,23 @@ class Loop:
                 own[name] = parts[moment][i].reshape(parameter.shape).clone()
             own["step"] = torch.tensor(float(self._done))
 
+    def snapshot(self) -> Snapshot:
+        """Weights and state after the last step."""
+        self.store()
+        return Snapshot(
+            get_weights(self.model), get_state(self.model, self._optimizer, self.config)
+        )
+
     def arrays(self) -> list[np.ndarray]:
-        """The values of what is trained, of many starts."""
+        """The values of what is trained, of many seeds."""
         parts = torch.split(self._state[1], [p.numel() for p in self._trained.values()])
         return [
             part.reshape(*p.shape, -1).numpy(force=True)
             for part, p in zip(parts, self._trained.values(), strict=True)
         ]
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """What many starts make of rows (B, T, F), as an array (S, B, D)."""
+    def predict(self, x: Float[np.ndarray, "B T F"]) -> Float[np.ndarray, "S B D"]:
+        """What many seeds make of rows."""
         rows = torch.tensor(x, device=self._x.device)
 
         def output(parameters: Any) -> Any:
@@ -175,45 +176,6 @@ class Loop:
         with torch.no_grad(), unrolled(self.model):
             predict = torch.func.vmap(output, -1)
             return predict(dict(zip(self._trained, stack, strict=True))).numpy(force=True)
-
-
-def check_compiler() -> None:
-    """Raise InputError unless there is a C++ compiler."""
-    try:
-        from torch._inductor import cpp_builder, exc  # only now: they take a second
-    except OSError as error:
-        raise InputError(f"torch.compile cannot make its caches: {error}") from error
-    try:
-        cpp_builder.get_cpp_compiler()
-    except exc.InvalidCxxCompiler as error:
-        raise InputError(
-            "torch.compile needs a C++ compiler, g++ or clang++; found none"
-        ) from error
-
-
-def compiled(step: Any) -> Any:
-    """A function (begin, end, given, state) → state, a loop over `step` compiled to C++."""
-    from torch._higher_order_ops import while_loop
-
-    from torch_impl.inductor import inductor  # only now: it takes a second
-
-    def run(begin: Any, end: Any, given: Any, state: Any) -> Any:
-        def unfinished(k: Any, *state: Any) -> Any:
-            return k < end
-
-        def advance(k: Any, *state: Any) -> Any:
-            return (k + 1, *step(k, given, [*state]))
-
-        return [*while_loop(unfinished, advance, (begin.clone(), *state))][1:]
-
-    run = torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
-
-    def call(begin: int, end: int, given: Any, state: Any) -> Any:
-        # nn.RNN is not run, but Dynamo is to look past it at its parameters.
-        with torch._dynamo.config.patch(recompile_limit=10_000, allow_rnn=True):
-            return run(torch.tensor(begin), torch.tensor(end), given, state)
-
-    return call
 
 
 class Replay:

@@ -4,12 +4,13 @@ from functools import partial
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from attention_twins.in_torch.weights import set_weights
 from shared.config import SETUPS, ModelConfig, Setup
 from shared.weights import initial_weights
-from torch_impl.attention import Attention
+from torch_impl.attention import AttentionBase
 from torch_impl.networks import (
     create_conv,
     create_gru,
@@ -34,8 +35,8 @@ MODELS = {
 """Name of a network → the function that makes it."""
 
 
-def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> nn.Sequential:
-    """The network that `config` describes, with its start.
+def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> nn.Module:
+    """The network that `config` describes, with its initial weights.
 
     Args:
         config: which network, how large.
@@ -59,14 +60,16 @@ def create_model(config: ModelConfig, setup: Setup = "twin", seed: int = 0) -> n
     return model
 
 
-def predict(model: nn.Sequential, x: np.ndarray) -> np.ndarray:
-    """What the network makes of x (B, T, F), as an array (B, D) of its dtype."""
+def predict(model: nn.Module, x: Float[np.ndarray, "B T F"]) -> Float[np.ndarray, "B D"]:
+    """What the network makes of x, in its dtype."""
     with torch.no_grad():
         return model(_tensor(model, x)).numpy(force=True)
 
 
-def attention_scores(model: nn.Sequential, x: np.ndarray) -> np.ndarray | None:
-    """Alpha (B, T) for x (B, T, F), the weight of each time step; None without attention.
+def attention_scores(
+    model: nn.Module, x: Float[np.ndarray, "B T F"]
+) -> Float[np.ndarray, "B T"] | None:
+    """Alpha for x, the weight of each time step; None without attention.
 
     Of a decoder those for the first number that it predicts.
     """
@@ -75,13 +78,13 @@ def attention_scores(model: nn.Sequential, x: np.ndarray) -> np.ndarray | None:
         if isinstance(model, EncoderDecoder):
             alpha = next(iter(model.decode(h)[1]), None)
         for layer in model if alpha is None and isinstance(model, nn.Sequential) else ():
-            if isinstance(layer, Attention):
+            if isinstance(layer, AttentionBase):
                 alpha = layer.attend(h)[1]
                 break
             h = layer(h)
         return None if alpha is None else alpha.numpy(force=True)
 
 
-def _tensor(model: nn.Sequential, x: np.ndarray) -> torch.Tensor:
+def _tensor(model: nn.Module, x: np.ndarray) -> torch.Tensor:
     """X on the device of the network's weights."""
     return torch.tensor(x, device=next(model.parameters()).device)

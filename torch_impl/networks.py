@@ -4,10 +4,11 @@ from collections import OrderedDict
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
-from shared.config import KERNEL_SIZE, check_activation
-from torch_impl.attention import Attention, create_attention
+from shared.config import KERNEL_SIZE, POOL_SIZE, Activation, Bias, Score, check_activation
+from torch_impl.attention import AttentionBase, create_attention
 from torch_impl.conv import Conv1D, MaxPooling1D
 from torch_impl.rnn import GRU, LSTM, Recurrent, SimpleRNN
 
@@ -15,8 +16,10 @@ from torch_impl.rnn import GRU, LSTM, Recurrent, SimpleRNN
 class Sequential(nn.Sequential):
     """nn.Sequential that hands a mask to the layers that take one, as Keras's does."""
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """What the last layer makes of x under mask (B, T)."""
+    def forward(
+        self, x: Float[Tensor, "B T F"], mask: Bool[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B D"]:
+        """What the last layer makes of x under mask."""
         for layer in self:
             x = layer(x, mask) if isinstance(layer, MASKED) else layer(x)
             if mask is not None and isinstance(layer, Conv1D | MaxPooling1D):
@@ -24,7 +27,7 @@ class Sequential(nn.Sequential):
         return x
 
 
-MASKED = (Recurrent, Attention, Conv1D, MaxPooling1D)
+MASKED = (Recurrent, AttentionBase, Conv1D, MaxPooling1D)
 """Layers that take a mask."""
 
 
@@ -32,14 +35,14 @@ ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear"
 
 
 def create_rnn(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    unroll=False,
-    second_bias=False,
-    dtype=None,
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
 ) -> nn.Sequential:
     """A recurrent layer, then a dense layer on its last state.
 
@@ -59,77 +62,46 @@ def create_rnn(
     Raises:
         InputError: unknown activation.
     """
-    recurrent_activation, dense_activation = check_activation(activation)
-    _, features = input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    return Sequential(
-        OrderedDict(
-            rnn=SimpleRNN(
-                features,
-                hidden_units,
-                activation=recurrent_activation,
-                unroll=unroll,
-                second_bias=second_bias,
-                dtype=dtype,
-            ),  # (B, H)
-            dense=nn.Linear(hidden_units, dense_units, dtype=dtype),  # (B, D)
-            activation=ACTIVATIONS[dense_activation](),
-        )
-    )
+    sizes = hidden_units, dense_units, input_shape
+    options: Any = {"unroll": unroll, "second_bias": second_bias, "dtype": dtype}
+    return _recurrent_network(SimpleRNN, "rnn", *sizes, activation, **options)
 
 
 def create_rnn_with_attention(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    score="tanh",
-    temperature=False,
-    bias="per_step",
-    unroll=False,
-    second_bias=False,
-    dtype=None,
+    score: Score = "tanh",
+    temperature: bool = False,
+    bias: Bias = "per_step",
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
 ) -> nn.Sequential:
     """A recurrent layer, attention over all its states, then a dense layer on the context.
 
     Args, Shape, Raises: as `create_rnn`; further
         score, temperature, bias: of the attention; additive: that of AdditiveAttention.
     """
-    recurrent_activation, dense_activation = check_activation(activation)
-    time_steps, features = input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    return Sequential(
-        OrderedDict(
-            rnn=SimpleRNN(
-                features,
-                hidden_units,
-                activation=recurrent_activation,
-                return_sequences=True,
-                unroll=unroll,
-                second_bias=second_bias,
-                dtype=dtype,
-            ),  # (B, T, H)
-            attention=create_attention(
-                time_steps, hidden_units, score, temperature, bias, dtype
-            ),  # (B, H)
-            dense=nn.Linear(hidden_units, dense_units, dtype=dtype),  # (B, D)
-            activation=ACTIVATIONS[dense_activation](),
-        )
-    )
+    sizes = hidden_units, dense_units, input_shape
+    options: Any = {"score": score, "temperature": temperature, "bias": bias}
+    options |= {"unroll": unroll, "second_bias": second_bias, "dtype": dtype, "attention": True}
+    return _recurrent_network(SimpleRNN, "rnn", *sizes, activation, **options)
 
 
 def create_lstm(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    second_bias=False,
-    dtype=None,
-    **options,
+    attention: bool = False,
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
+    **options: Any,
 ) -> nn.Sequential:
     """An LSTM, then a dense layer on its last state, or on the context of all its states.
 
@@ -137,71 +109,51 @@ def create_lstm(
         attention: put attention over all states between the two layers.
         options: of the attention: score, temperature, bias.
     """
-    _, dense_activation = check_activation(activation, "lstm")
-    time_steps, features = input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    lstm = LSTM(
-        features,
-        hidden_units,
-        return_sequences=attention,
-        unroll=unroll,
-        second_bias=second_bias,
-        dtype=dtype,
-    )
-    return _network(
-        {"lstm": lstm},
-        create_attention(time_steps, hidden_units, dtype=dtype, **options) if attention else None,
-        nn.Linear(hidden_units, dense_units, dtype=dtype),
-        dense_activation,
-    )
+    sizes = hidden_units, dense_units, input_shape
+    options |= {"attention": attention} | {
+        "unroll": unroll,
+        "second_bias": second_bias,
+        "dtype": dtype,
+    }
+    return _recurrent_network(LSTM, "lstm", *sizes, activation, **options)
 
 
 def create_gru(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    second_bias=False,
-    dtype=None,
-    **options,
+    attention: bool = False,
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
+    **options: Any,
 ) -> nn.Sequential:
     """A GRU, then a dense layer on its last state, or on the context of all its states.
 
     Args, Shape, Raises: as `create_lstm`.
     """
-    _, dense_activation = check_activation(activation, "gru")
-    time_steps, features = input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    gru = GRU(
-        features,
-        hidden_units,
-        return_sequences=attention,
-        unroll=unroll,
-        second_bias=second_bias,
-        dtype=dtype,
-    )
-    return _network(
-        {"gru": gru},
-        create_attention(time_steps, hidden_units, dtype=dtype, **options) if attention else None,
-        nn.Linear(hidden_units, dense_units, dtype=dtype),
-        dense_activation,
-    )
+    sizes = hidden_units, dense_units, input_shape
+    options |= {"attention": attention} | {
+        "unroll": unroll,
+        "second_bias": second_bias,
+        "dtype": dtype,
+    }
+    return _recurrent_network(GRU, "gru", *sizes, activation, **options)
 
 
 def create_conv(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    second_bias=False,
-    dtype=None,
-    **options,
+    attention: bool = False,
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
+    **options: Any,
 ) -> nn.Sequential:
     """A convolution, pooling, then a dense layer on all steps, or on the context of them.
 
@@ -209,30 +161,51 @@ def create_conv(
 
     Args, Shape, Raises: as `create_lstm`; `hidden_units` are the convolution's channels.
     """
-    conv_activation, dense_activation = check_activation(activation, "conv")
-    time_steps, features = input_shape
-    steps = (time_steps - KERNEL_SIZE + 1) // 2
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
-    conv = Conv1D(
-        features,
-        hidden_units,
-        KERNEL_SIZE,
-        activation=conv_activation,
-        unroll=unroll,
-        dtype=dtype,
-    )
-    return _network(
-        {"conv": conv, "pool": MaxPooling1D()},
-        create_attention(steps, hidden_units, dtype=dtype, **options)
-        if attention
-        else nn.Flatten(),
-        nn.Linear(hidden_units if attention else steps * hidden_units, dense_units, dtype=dtype),
-        dense_activation,
-    )
+    own, dense = check_activation(activation, "conv")
+    (time_steps, features), type_ = input_shape, to_dtype(dtype)
+    steps = (time_steps - KERNEL_SIZE + 1) // POOL_SIZE
+    named = {"activation": own, "unroll": unroll, "dtype": type_}
+    conv = {"conv": Conv1D(features, hidden_units, KERNEL_SIZE, **named), "pool": MaxPooling1D()}
+    middle: dict[str, nn.Module] = {"flatten": nn.Flatten()}
+    if attention:
+        middle = {"attention": create_attention(steps, hidden_units, dtype=type_, **options)}
+    inputs = hidden_units if attention else steps * hidden_units
+    return _network({**conv, **middle}, nn.Linear(inputs, dense_units, dtype=type_), dense)
 
 
-def _network(first: dict[str, Any], middle: Any, dense: Any, activation: str) -> nn.Sequential:
-    """All layers in a row; there may be none in the middle."""
-    name = "flatten" if isinstance(middle, nn.Flatten) else "attention"
-    parts = {**first, name: middle, "dense": dense, "activation": ACTIVATIONS[activation]()}
-    return Sequential(OrderedDict((n, part) for n, part in parts.items() if part is not None))
+def _recurrent_network(
+    kind: type[Recurrent],
+    name: str,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
+    attention: bool = False,
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
+    **options: Any,
+) -> nn.Sequential:
+    """A recurrent layer of a kind, attention with these options if it is wanted, a dense layer."""
+    own, dense = check_activation(activation, name)
+    (time_steps, features), type_ = input_shape, to_dtype(dtype)
+    named: Any = {"unroll": unroll, "second_bias": second_bias, "dtype": type_}
+    if kind is SimpleRNN:  # the others have no other than tanh
+        named["activation"] = own
+    parts: dict[str, nn.Module] = {
+        name: kind(features, hidden_units, return_sequences=attention, **named)
+    }
+    if attention:
+        parts["attention"] = create_attention(time_steps, hidden_units, dtype=type_, **options)
+    return _network(parts, nn.Linear(hidden_units, dense_units, dtype=type_), dense)
+
+
+def to_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    """The type of that name."""
+    return getattr(torch, dtype) if isinstance(dtype, str) else dtype
+
+
+def _network(parts: dict[str, nn.Module], dense: nn.Linear, activation: str) -> nn.Sequential:
+    """All layers in a row, and the dense one."""
+    ends = {"dense": dense, "activation": ACTIVATIONS[activation]()}
+    return Sequential(OrderedDict(parts | ends))

@@ -3,12 +3,13 @@
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
-from shared.config import check_activation
-from shared.fibonacci import Data
+from shared.config import Activation, check_activation
+from shared.data import Data
 from torch_impl.attention import AdditiveAttention, last
-from torch_impl.networks import ACTIVATIONS
+from torch_impl.networks import ACTIVATIONS, to_dtype
 from torch_impl.rnn import SimpleRNN, SimpleRNNCell
 
 
@@ -33,7 +34,7 @@ class EncoderDecoder(nn.Module):
 
     Shape:
         x (B, T, F) → (B, K). x (B, T + K − 1, F) holds the numbers that follow as the first feature
-        of its last steps: then each step of the decoder is told the right number before its own
+        of its last steps: then each step of the decoder is given the right number before its own
         (teacher forcing), and not the one that was predicted. mask (B, T), bool: the encoder's.
 
     References:
@@ -64,10 +65,12 @@ class EncoderDecoder(nn.Module):
         self.activation = ACTIVATIONS[dense]()
         self.attends = attention
 
-    def decode(self, x: Any, mask: Any = None) -> tuple[Any, list[Any]]:
-        """The numbers (B, K), and alpha (B, T) for each of them, if there is attention."""
+    def decode(
+        self, x: Float[Tensor, "B steps F"], mask: Bool[Tensor, "B steps"] | None = None
+    ) -> tuple[Float[Tensor, "B K"], list[Float[Tensor, "B T"]]]:
+        """The numbers, and alpha for each of them if there is attention."""
         T = self.time_steps
-        told, x = x[:, T:, :1], x[:, :T]
+        targets, x = x[:, T:, :1], x[:, :T]
         mask = None if mask is None else mask[:, :T]
         h = self.encoder(x, mask)  # (B, T, H)
         state, number = h[:, -1], last(x[..., :1], mask)  # (B, H), (B, 1)
@@ -80,24 +83,26 @@ class EncoderDecoder(nn.Module):
                 alphas.append(alpha)
             state, _ = self.decoder(given, [state])
             outputs.append(self.activation(self.dense(state)))  # (B, 1)
-            number = told[:, k] if k < told.shape[1] else outputs[-1]
+            number = targets[:, k] if k < targets.shape[1] else outputs[-1]
         return torch.concatenate(outputs, dim=-1), alphas
 
-    def forward(self, x: Any, mask: Any = None) -> Any:
+    def forward(
+        self, x: Float[Tensor, "B steps F"], mask: Bool[Tensor, "B steps"] | None = None
+    ) -> Float[Tensor, "B K"]:
         """The numbers; shapes as above."""
         return self.decode(x, mask)[0]
 
 
 def create_encoder_decoder(
-    hidden_units,
-    dense_units,
-    input_shape,
-    activation,
+    hidden_units: int,
+    dense_units: int,
+    input_shape: tuple[int, int],
+    activation: Activation,
     *,
-    attention=False,
-    unroll=False,
-    second_bias=False,
-    dtype=None,
+    attention: bool = False,
+    unroll: bool = False,
+    second_bias: bool = False,
+    dtype: str | None = None,
 ) -> EncoderDecoder:
     """A recurrent encoder, and a decoder that gives one number after the other.
 
@@ -109,13 +114,12 @@ def create_encoder_decoder(
         (B, T, F) → (B, K).
     """
     pair, (time_steps, features) = check_activation(activation), input_shape
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     options: Any = {"attention": attention, "unroll": unroll, "second_bias": second_bias}
     return EncoderDecoder(
-        time_steps, features, hidden_units, dense_units, pair, **options, dtype=dtype
+        time_steps, features, hidden_units, dense_units, pair, **options, dtype=to_dtype(dtype)
     )
 
 
-def taught(model: Any, data: Data) -> Data:
-    """The rows as a network is trained on them: a decoder is told the numbers that follow."""
-    return data.followed() if isinstance(model, EncoderDecoder) else data
+def teacher_forced(model: nn.Module, data: Data) -> Data:
+    """The rows as a network is trained on them: a decoder's with the targets that it is given."""
+    return data.teacher_forced() if isinstance(model, EncoderDecoder) else data

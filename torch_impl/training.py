@@ -2,20 +2,22 @@
 
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from attention_twins.errors import InputError
-from attention_twins.in_torch.optimizer import create_optimizer, follow_keras, get_state, set_state
+from attention_twins.in_torch.keras_steps import follow_keras
+from attention_twins.in_torch.optimizer import create_optimizer, get_state, set_state
 from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.steps import LOSSES
 from attention_twins.in_torch.weights import get_weights, set_weights
 from attention_twins.training import FitResult, Snapshot
 from shared.config import TrainConfig
-from shared.fibonacci import Data, batch_order
-from torch_impl.seq2seq import taught
+from shared.data import Data, batch_order
+from torch_impl.seq2seq import teacher_forced
 
 
 def fit(
@@ -24,7 +26,7 @@ def fit(
     config: TrainConfig,
     order: np.ndarray | None = None,
     progress: Callable[[int, float], bool | None] | None = None,
-    start: Snapshot | None = None,
+    resume_from: Snapshot | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
     """Train a network, by one call or one loop as users do.
@@ -37,32 +39,29 @@ def fit(
             `batch_order(rows, epochs, seed)` if None.
         progress: called after every epoch with the number of epochs done and the loss; training
             ends if it returns True.
-        start: go on from here, with these weights and this state, of either framework.
+        resume_from: weights and optimizer state to go on with, of either framework.
         snapshots: steps of this training after which to keep weights and state, from 1.
 
     Returns:
         Losses, seconds, weights and state; in the twin set-up equal on both sides up to rounding.
 
     Raises:
-        InputError: a start that does not fit, or one in the native set-up.
+        InputError: a snapshot that does not fit, or one for another set-up than twin.
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
-    data, wanted = taught(model, data), frozenset(snapshots)
+    data, wanted = teacher_forced(model, data), frozenset(snapshots)
     losses, seconds, kept = [], [], {}
     dtype = np.dtype(str(next(model.parameters()).dtype).removeprefix("torch."))
     with floatx(dtype.name):
         model.to(config.device)
         model.train()
         optimizer = create_optimizer(model, config)
-        if start is not None:
-            if config.setup != "twin":
-                raise InputError(f"setup must be twin to go on from a start, got {config.setup!r}")
-            set_weights(model, start.weights)
-            set_state(model, optimizer, config, start.state)
+        if resume_from is not None:
+            resume(model, optimizer, config, resume_from)
         x = torch.tensor(data.train_x, device=config.device)
         y = torch.tensor(data.train_y, device=config.device)
-        before = step = 0 if start is None else int(start.state.get("t", 0))
+        before = step = 0 if resume_from is None else int(resume_from.state.get("t", 0))
         for rows in torch.tensor(order, device=config.device):
             begin = time.perf_counter()
             total = torch.zeros((), device=config.device)
@@ -91,3 +90,15 @@ def fit(
         compile_seconds=0.0,
         snapshots=kept,
     )
+
+
+def resume(model: nn.Module, optimizer: Any, config: TrainConfig, snapshot: Snapshot) -> None:
+    """Load the weights and the optimizer state of a snapshot.
+
+    Raises:
+        InputError: the snapshot does not fit, or the set-up is another than twin.
+    """
+    if config.setup != "twin":
+        raise InputError(f"setup must be twin to resume a training, got {config.setup!r}")
+    set_weights(model, snapshot.weights)
+    set_state(model, optimizer, config, snapshot.state)

@@ -31,10 +31,10 @@ def create_optimizer(model: keras.Model, config: Training) -> Any:
 
 
 def create_many_optimizer(stack: list[keras.Variable], config: Training) -> tuple[Any, Any]:
-    """The optimizer for variables that have many starts as their last axis.
+    """The optimizer for variables that have many seeds as their last axis.
 
     Returns:
-        The optimizer, and the variable that holds a learning rate for each start.
+        The optimizer, and the variable that holds a learning rate for each seed.
     """
     kind, settings = KINDS[config.optimizer]
     optimizer = many_optimizer_class(kind)(lambda: rates.value, **settings)

@@ -3,12 +3,16 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import keras
 
 from attention_twins.errors import InputError, private
 from attention_twins.training import Device
+
+Tensor = Any
+"""A tensor of whichever backend Keras runs on, or a symbolic one."""
 
 
 def device_name(device: Device) -> str:
@@ -63,13 +67,13 @@ def floatx(dtype: str | None) -> Iterator[None]:
     The dtype of the layers is not enough: what is made on the way has the default type, such as
     losses, learning rates, a state of zeros.
     """
-    before, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(dtype or before)
-    keras.config.set_dtype_policy(dtype or policy)  # made from floatx once, and then kept
     # On JAX and torch every operation turns float64 into float32, by a table that Keras has no
     # setting for: float64 is taken out of it.
     kept = {"float64": "float64"} if dtype == "float64" else {}
     table = _narrower_types() if kept and keras.backend.backend() != "tensorflow" else {}
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(dtype or before)
+    keras.config.set_dtype_policy(dtype or policy)  # made from floatx once, and then kept
     try:
         with patch.dict(table, kept):
             yield
@@ -91,9 +95,12 @@ def sublayers(layer: keras.Layer) -> list[keras.Layer]:
 
 def flat_layers(layer: keras.Layer) -> list[keras.Layer]:
     """The layers that a layer is made of, each followed by what it is made of itself."""
-    found = {}
-    for part in sublayers(layer):
-        found |= {id(each): each for each in (part, *flat_layers(part))}
+    found, waiting = {}, sublayers(layer)
+    while waiting:
+        part, *waiting = waiting
+        if id(part) not in found:
+            found[id(part)] = part
+            waiting = [*sublayers(part), *waiting]
     return [*found.values()]
 
 

@@ -33,15 +33,21 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         variable.assign(np.array(weights[name]))  # a copy: JAX may keep the array that it is given
 
 
-def get_trained(model: keras.Model) -> list[np.ndarray]:
-    """What training changes, in the framework's own order and layout, as copies."""
+def get_own(model: keras.Model) -> list[np.ndarray]:
+    """The values of what training changes, in the framework's own order and layout, as copies."""
     return [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables]
 
 
-def set_trained(model: keras.Model, arrays: Sequence[np.ndarray]) -> None:
-    """Load what `get_trained` gives."""
-    for variable, array in zip(model.trainable_variables, arrays, strict=True):
-        variable.assign(np.array(array))
+def to_own(model: keras.Model, weights: Weights) -> list[np.ndarray]:
+    """Canonical weights of many seeds, their last axis, as `get_own` has them."""
+    names = {id(variable): name for name, variable in variables(model).items()}
+    return [weights[names[id(variable)]] for variable in model.trainable_variables]
+
+
+def to_canonical(model: keras.Model, arrays: Sequence[np.ndarray]) -> Weights:
+    """Arrays of many seeds, their last axis, in the order of `get_own`, as canonical weights."""
+    own = dict(zip(map(id, model.trainable_variables), arrays, strict=True))
+    return {name: own[id(variable)] for name, variable in variables(model).items()}
 
 
 def count_parameters(model: keras.Model) -> int:

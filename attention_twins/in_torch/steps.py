@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from attention_twins.in_torch.keras_steps import follow_keras
 from attention_twins.in_torch.optimizer import (
     create_optimizer,
-    follow_keras,
     get_state,
     set_state,
 )

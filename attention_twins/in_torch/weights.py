@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from attention_twins.in_torch.kinds import core, directions, layers
+from attention_twins.layers import kind_of_class
 from attention_twins.weights import Weights, check_weights
 
 Of = Callable[[torch.Tensor], Any]
@@ -39,16 +40,37 @@ def set_weights(model: nn.Module, weights: Weights) -> None:
         nn.init.zeros_(bias_hh)
 
 
-def get_trained(model: nn.Module) -> list[np.ndarray]:
-    """What training changes, in the framework's own order and layout, as copies."""
+def get_own(model: nn.Module) -> list[np.ndarray]:
+    """The values of what training changes, in the framework's own order and layout, as copies."""
     return [p.numpy(force=True).copy() for p in model.parameters() if p.requires_grad]
 
 
-def set_trained(model: nn.Module, arrays: Sequence[np.ndarray]) -> None:
-    """Load what `get_trained` gives."""
+def to_own(model: nn.Module, weights: Weights) -> list[np.ndarray]:
+    """Canonical weights of many seeds, their last axis, as `get_own` has them."""
+    trained, places = _trained(model)
+    first = next(iter(weights.values()))
+    flat = np.zeros((sum(map(torch.numel, trained)), first.shape[-1]), first.dtype)
+    for name, place in read(model, places.get).items():
+        flat[place] = weights[name]
+    return [flat[places[parameter].numpy()] for parameter in trained]
+
+
+def to_canonical(model: nn.Module, arrays: Sequence[np.ndarray]) -> Weights:
+    """Arrays of many seeds, their last axis, in the order of `get_own`, as canonical weights."""
+    _, places = _trained(model)
+    flat = np.concatenate([array.reshape(-1, array.shape[-1]) for array in arrays])
+    weights = {name: flat[place] for name, place in read(model, places.get).items()}
+    for name, bias_hh in _second_biases(model):
+        known = bias_hh in places
+        weights[name] += flat[places[bias_hh]] if known else bias_hh.numpy(force=True)[:, None]
+    return weights
+
+
+def _trained(model: nn.Module) -> tuple[list[nn.Parameter], dict[torch.Tensor, torch.Tensor]]:
+    """What training changes, and for each number in it where it stands among all of them."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter, array in zip(trained, arrays, strict=True):
-        parameter.detach().copy_(torch.tensor(array))
+    places = torch.arange(sum(map(torch.numel, trained))).split([p.numel() for p in trained])
+    return trained, {p: place.reshape(p.shape) for p, place in zip(trained, places, strict=True)}
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -67,8 +89,8 @@ class Variable:
 
     def view(self, of: Of) -> torch.Tensor:
         """`of` the parameter in Keras's order of axes; writing to it writes through."""
-        tensor = of(self.tensor).detach()
-        return tensor.permute(*reversed(range(tensor.ndim))) if self.transposed else tensor
+        tensor = of(self.tensor).detach()  # (out, in, *steps) here, (*steps, in, out) in Keras
+        return tensor.permute(*range(2, tensor.ndim), 1, 0) if self.transposed else tensor
 
 
 def variables(model: nn.Module) -> dict[str, list[Variable]]:
@@ -76,23 +98,25 @@ def variables(model: nn.Module) -> dict[str, list[Variable]]:
     found = {}  # several variables for a name are the rows of Keras's one
     for layer in layers(model):
         module, name = core(layer.module), layer.name
-        if layer.kind in ("dense", "conv1d"):  # (out, in) and (out, in, steps)
+        if layer.kind in ("dense", "conv1d"):
             found[f"{name}/kernel"] = [Variable(module.weight, transposed=True)]
             found[f"{name}/bias"] = [Variable(module.bias)]
         elif layer.kind == "embedding":
             found[f"{name}/embeddings"] = [Variable(module.weight)]
-        elif layer.kind == "attention":
-            for own, parameter in module.named_parameters():
-                found[f"{name}/{own}"] = [Variable(parameter)]
         elif layer.kind in ("layer_norm", "batch_norm"):
             found[f"{name}/gamma"] = [Variable(module.weight)]
             found[f"{name}/beta"] = [Variable(module.bias)]
             if layer.kind == "batch_norm":
                 found[f"{name}/moving_mean"] = [Variable(module.running_mean)]
                 found[f"{name}/moving_variance"] = [Variable(module.running_var)]
-        else:
+        elif layer.kind.endswith(("simple_rnn", "lstm", "gru")):
             for prefix, suffix in directions(layer):
                 found |= _recurrent(layer.kind, module, f"{name}/{prefix}", suffix)
+        else:  # of a registered kind
+            kind = kind_of_class(type(layer.module))
+            in_keras = {theirs: ours for ours, theirs in kind.weights.items()} if kind else {}
+            for own, parameter in module.named_parameters():
+                found[f"{name}/{in_keras.get(own, own)}"] = [Variable(parameter)]
     return {
         name: rows for name, rows in found.items() if all(row.tensor is not None for row in rows)
     }
@@ -123,7 +147,7 @@ def tensors(model: nn.Module) -> list[torch.Tensor]:
     return found + [bias for _, bias in _second_biases(model)]
 
 
-def _recurrent(kind: str, module: Any, start: str, suffix: str) -> dict[str, list[Variable]]:
+def _recurrent(kind: str, module: Any, prefix: str, suffix: str) -> dict[str, list[Variable]]:
     """The variables of one layer and direction of a recurrent module."""
     gates: Any = slice(None)  # LSTM: i, f, g, o here, i, f, c, o in Keras
     if kind.endswith("gru"):  # r, z, n here, z, r, h in Keras
@@ -136,9 +160,9 @@ def _recurrent(kind: str, module: Any, start: str, suffix: str) -> dict[str, lis
     # Keras's GRU has both biases, as rows; the other layers have one, the sum of the two.
     rows = biases if kind.endswith("gru") else biases[:1]
     return {
-        f"{start}kernel": [Variable(kernel, True, gates)],
-        f"{start}recurrent_kernel": [Variable(recurrent_kernel, True, gates)],
-        f"{start}bias": [Variable(bias, gates=gates) for bias in rows],
+        f"{prefix}kernel": [Variable(kernel, True, gates)],
+        f"{prefix}recurrent_kernel": [Variable(recurrent_kernel, True, gates)],
+        f"{prefix}bias": [Variable(bias, gates=gates) for bias in rows],
     }
 
 

@@ -23,7 +23,7 @@ from benchmarks.bench.cells import Cell
 from benchmarks.common.journal import Line
 from keras_impl import training
 from shared.config import TrainConfig
-from shared.fibonacci import Data
+from shared.data import Data
 
 BACKEND = keras.backend.backend()
 
@@ -123,7 +123,7 @@ def _fit_in_one_call(
     snapshots: Collection[int],
 ) -> FitResult:
     """`fit` by a single call for all epochs, with the rows in the order of the first."""
-    watcher, data = training.Watcher(config, snapshots), keras_impl.taught(model, data)
+    watcher, data = training.Watcher(config, snapshots), keras_impl.teacher_forced(model, data)
 
     def tell(epoch: int, logs: object) -> None:
         if progress(len(watcher.losses), watcher.losses[-1]):

@@ -18,7 +18,7 @@ from attention_twins.training import FitResult, Snapshot
 from benchmarks.bench.cells import Cell
 from benchmarks.common.journal import Line
 from shared.config import ModelConfig, TrainConfig
-from shared.fibonacci import Data
+from shared.data import Data
 from shared.tasks import load_data
 from torch_impl.rnn import SimpleRNNCell
 
@@ -128,7 +128,7 @@ def _fit_with_loader(
     snapshots: Collection[int],
 ) -> FitResult:
     """`fit` with the batches of a DataLoader, as PyTorch's tutorials have them."""
-    data = torch_impl.taught(model, data)
+    data = torch_impl.teacher_forced(model, data)
     losses, kept, dtype = [], {}, data.train_x.dtype
     optimizer = torch_impl.training.create_optimizer(model.to(config.device), config)
     dataset = TensorDataset(torch.tensor(data.train_x), torch.tensor(data.train_y))

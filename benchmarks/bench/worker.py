@@ -23,7 +23,7 @@ from attention_twins.weights import Weights
 from benchmarks.bench.cells import MANY_EPOCHS, Cell
 from benchmarks.bench.steady import Rule, Stopwatch, steady_after
 from shared.config import TrainConfig
-from shared.fibonacci import batch_order
+from shared.data import batch_order
 from shared.many import ManyResult
 from shared.tasks import load_data
 from shared.weights import initial_weights

@@ -1,4 +1,4 @@
-"""The floor: the tutorial's training as one compiled scalar loop, what the machine could do.
+"""The scalar limit: the tutorial's training as one compiled loop over single numbers.
 
 No framework, no array operation, one thread: numba compiles plain loops over single numbers. The
 derivatives are written by hand, so this is one more implementation that shares no line with the
@@ -6,7 +6,6 @@ others, and it climbs the ladder as they do.
 """
 
 import math
-import time
 from collections.abc import Callable, Collection
 
 import numba
@@ -16,7 +15,8 @@ from attention_twins.errors import InputError
 from attention_twins.training import FitResult, Snapshot
 from attention_twins.weights import Weights
 from shared.config import TUTORIAL_MODELS, ModelConfig, TrainConfig
-from shared.fibonacci import Data, batch_order, batches
+from shared.data import Data
+from shared.training import run_epochs
 from shared.weights import weight_shapes
 
 compiled = numba.njit(cache=True, error_model="numpy")
@@ -48,54 +48,45 @@ def fit(
         raise InputError(f"model must be one of the tutorial's here, got {model.model!r}")
     if (model.score, model.temperature, model.bias) != ("tanh", False, "per_step"):
         raise InputError(f"attention must be the tutorial's here, got {model.options!r}")
-    if order is None:
-        order = batch_order(len(data.train_x), config.epochs, config.seed)
-    number = np.dtype(model.dtype).type
-    flat = np.concatenate([weights[name].ravel() for name in weight_shapes(model)])
-    m, v, gradient = np.zeros_like(flat), np.zeros_like(flat), np.zeros_like(flat)
-    parts, slopes = _parts(model, flat), _parts(model, gradient)
-    rounded = np.float32 if config.keras_backend == "tensorflow" else number
-    # As Keras has them: β₁ and β₂ in the powers of them as its backend rounds them.
-    adam = tuple(
-        map(number, (config.learning_rate, 0.9, 0.999, rounded(0.9), rounded(0.999), 1e-7, 1))
+    return run_epochs(
+        ScalarLoop(model, weights, data, config), data, config, order, progress, snapshots
     )
-    flats = (flat, m, v, gradient)
-    attends = model.attends
 
-    def run(rows: np.ndarray, first: int, last: int, done: int) -> float:
-        x, y = data.train_x, data.train_y
-        return _steps(x, y, rows, first, last, done, attends, parts, slopes, flats, adam)
 
-    def snapshot(step: int) -> Snapshot:
-        state = {f"m/{name}": array for name, array in _named(model, m).items()}
-        state |= {f"v/{name}": array for name, array in _named(model, v).items()}
-        return Snapshot(_named(model, flat), {"t": np.array(step, np.int64), **state})
+class ScalarLoop:
+    """A shared.training.Loop: steps of a network from its initial weights."""
 
-    begin = time.perf_counter()
-    run(batches(order[0], config.batch_size)[0], 0, 0, 0)
-    compile_seconds = time.perf_counter() - begin
-    losses, seconds, kept, step = [], [], {}, 0
-    for rows in order:
-        begin, total = time.perf_counter(), 0.0
-        for part in batches(rows, config.batch_size):
-            first, wanted = 0, [s - step for s in sorted(snapshots) if 0 < s - step < len(part)]
-            for last in [*wanted, len(part)]:
-                total += run(part, first, last, step + first)
-                first = last
-                if step + last in snapshots:
-                    kept[step + last] = snapshot(step + last)
-            step += len(part)
-        losses.append(total / len(rows))
-        seconds.append(time.perf_counter() - begin)
-        if progress and progress(len(losses), losses[-1]):
-            break
-    return FitResult(
-        **vars(snapshot(step)),
-        loss=losses,
-        seconds=seconds,
-        compile_seconds=compile_seconds,
-        snapshots=kept,
-    )
+    def __init__(
+        self, model: ModelConfig, weights: Weights, data: Data, config: TrainConfig
+    ) -> None:
+        number = np.dtype(model.dtype).type
+        flat = np.concatenate([weights[name].ravel() for name in weight_shapes(model)])
+        m, v, gradient = np.zeros_like(flat), np.zeros_like(flat), np.zeros_like(flat)
+        rounded = np.float32 if config.keras_backend == "tensorflow" else number
+        # As Keras has them: β₁ and β₂ in the powers of them as its backend rounds them.
+        adam = (config.learning_rate, 0.9, 0.999, rounded(0.9), rounded(0.999), 1e-7, 1)
+        parts, slopes = _parts(model, flat), _parts(model, gradient)
+        self._fixed = model.attends, parts, slopes, (flat, m, v, gradient), (*map(number, adam),)
+        self._model, self._data, self._flats = model, data, (flat, m, v)
+        self._done, self._total = 0, 0.0
+
+    def run(self, rows: np.ndarray, begin: int, end: int) -> None:
+        """Take the steps from `begin` to `end` on batches of rows (K, B)."""
+        x, y = self._data.train_x, self._data.train_y
+        self._total += _steps(x, y, rows, begin, end, self._done, *self._fixed)
+        self._done += end - begin
+
+    def take_loss(self) -> np.ndarray:
+        """The sum of the loss over all rows since the last time."""
+        total, self._total = self._total, 0.0
+        return np.array(total)
+
+    def snapshot(self) -> Snapshot:
+        """Weights and state after the last step."""
+        weights, m, v = (_named(self._model, flat) for flat in self._flats)
+        state = {"t": np.array(self._done, np.int64)}
+        state |= {f"m/{name}": array for name, array in m.items()}
+        return Snapshot(weights, state | {f"v/{name}": array for name, array in v.items()})
 
 
 def _named(model: ModelConfig, flat: np.ndarray) -> Weights:

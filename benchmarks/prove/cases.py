@@ -22,7 +22,7 @@ from shared.config import (
     ModelConfig,
     TrainConfig,
 )
-from shared.fibonacci import Data, batch_order
+from shared.data import Data, batch_order
 from shared.tasks import load_data
 from shared.weights import random_weights
 
@@ -162,7 +162,7 @@ class Case:
 
         seeds = [self.seed + 1, self.seed, self.seed + 2]
         orders = np.stack([order[:, ::-1], order, order])
-        result = framework.fit_many(self.large, data, config, seeds, order=orders, start=initial)
+        result = framework.fit_many(self.large, data, config, seeds, order=orders, initial=initial)
         weights = {name: array[1] for name, array in result.weights.items()}
         return {LOSSES: np.array(result.loss[1], self.dtype), **weight_trace(weights)}
 
@@ -186,7 +186,7 @@ class Case:
 
     def traced_x(self, rows: Any) -> np.ndarray:
         """The inputs of rows as the network is trained on them."""
-        return (rows.followed() if self.model in DECODERS else rows).train_x
+        return (rows.teacher_forced() if self.model in DECODERS else rows).train_x
 
     def shared(self, trace: Trace) -> Trace:
         """A trace with the names that all workers use."""

@@ -31,12 +31,11 @@ class WrongPort:
     """A network that it shows in."""
 
 
-ATTEND, SCORE = "attention:Attention.attend", "attention:Attention.score"
+ATTEND, SCORE = "attention:AttentionBase.attend", "attention:Attention.score"
 RESET, STATES = "rnn:Recurrent.reset_parameters", "rnn:Recurrent.states"
 GET, SET, FIT = "weights:get_weights", "weights:set_weights", "training:fit"
-CREATE, FOLLOW, RESUME = (
-    f"optimizer:{name}" for name in ("create_optimizer", "keras_settings", "set_state")
-)
+CREATE, RESUME = "optimizer:create_optimizer", "optimizer:set_state"
+FOLLOW = "keras_steps:keras_settings"
 CONVOLVED = (
     "torch.nn.functional.conv1d("
     "torch.transpose(x, 1, 2), self.core.weight.flip(-1), self.core.bias)"
@@ -166,7 +165,7 @@ WRONG_PORTS = {
         },
     ),
     "bias correction by epoch": WrongPort(
-        "step", {"optimizer:follow_keras": [("np.array(steps)", "np.full(len(steps), steps[0])")]}
+        "step", {"keras_steps:follow_keras": [("np.array(steps)", "np.full(len(steps), steps[0])")]}
     ),
     "L2 in the gradient in place of AdamW's decay": WrongPort(
         "step",
@@ -242,7 +241,7 @@ WRONG_PORTS = {
         "forward",
         {
             "seq2seq:EncoderDecoder.decode": [
-                ("k < told.shape[1] else", "k + 1 < told.shape[1] else")
+                ("k < targets.shape[1] else", "k + 1 < targets.shape[1] else")
             ]
         },
         "encoder_decoder",
@@ -263,7 +262,7 @@ def applied(name: str) -> Iterator[None]:
         yield
 
 
-HOMES = {name: f"attention_twins.in_torch.{name}" for name in ("weights", "optimizer")}
+HOMES = {n: f"attention_twins.in_torch.{n}" for n in ("weights", "optimizer", "keras_steps")}
 
 
 def find(target: str) -> tuple[Any, str, Any]:

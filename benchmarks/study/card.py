@@ -8,7 +8,7 @@ from attention_twins.tables import Table
 from benchmarks.common.tables import print_record, short
 from shared.baselines import baselines
 from shared.config import DataConfig
-from shared.fibonacci import Data
+from shared.data import Data
 from shared.tasks import TASKS, load_data
 
 SPLITS = 100

@@ -1,49 +1,30 @@
 """Training steps as one compiled call on JAX: a loop under `jax.jit`, all of it one XLA program."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 
 from attention_twins.in_keras.kinds import unrolled
-from shared.fibonacci import Data
+from keras_impl import loop
 
 
-class Steps:
-    """Training steps of a network, or of many starts of it at once, as one compiled call.
+class Loop(loop.Loop):
+    """As keras_impl.loop.Loop."""
 
-    Args:
-        model: the network.
-        optimizer: built on what is trained.
-        loss: function of targets and outputs.
-        data: training rows.
-        stack: what is trained in place of the network's variables: for each of them one that has
-            the starts as its last axis.
-    """
-
-    def __init__(
-        self,
-        model: keras.Model,
-        optimizer: Any,
-        loss: Any,
-        data: Data,
-        stack: Sequence[keras.Variable] | None = None,
-    ) -> None:
-        self.model, self.many = model, stack is not None
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         # Of many kernels at once XLA would make a grouped convolution, which it is slow at.
         self._written = ("conv1d",) if self.many else ("none",)
-        variables = stack or model.trainable_variables
-        x, y = jnp.asarray(data.train_x), jnp.asarray(data.train_y)
+        x, y = jnp.asarray(self.data.train_x), jnp.asarray(self.data.train_y)
 
         def loss_of(values: Any, others: Any, x: Any, y: Any) -> Any:
-            with unrolled(model, *self._written):
-                called: Any = model.stateless_call(
+            with unrolled(self.model, *self._written):
+                called: Any = self.model.stateless_call(
                     values, others, x, training=True, return_losses=True
                 )
-            return loss(y, called[0]) + sum(called[2]), called[1]
+            return self.loss(y, called[0]) + sum(called[2]), called[1]
 
         gradient = jax.value_and_grad(loss_of, has_aux=True)
         if self.many:
@@ -53,32 +34,29 @@ class Steps:
             def step(k: Any, state: Any) -> Any:
                 values, others, slots, total = state
                 (loss, others), gradients = gradient(values, others, x[rows[k]], y[rows[k]])
-                values, slots = optimizer.stateless_apply(slots, gradients, values)
+                values, slots = self.optimizer.stateless_apply(slots, gradients, values)
                 return values, others, slots, total + loss * rows.shape[-1]
 
             return jax.lax.fori_loop(begin, end, step, state)
 
         self._steps = jax.jit(steps)
-        self._variables = (variables, model.non_trainable_variables, optimizer.variables)
-        starts = variables[0].shape[-1:] if self.many else ()
-        self._nothing = jnp.zeros(starts, variables[0].dtype)
+        self._variables = (self.trained, self.unseen, self.optimizer.variables)
+        seeds = self.trained[0].shape[-1:] if self.many else ()
+        self._nothing = jnp.zeros(seeds, self.trained[0].dtype)
         self._predict: Any = None
-        self.load()
+        self.fetch()
 
-    def load(self) -> None:
-        """Start from what the variables are."""
+    def fetch(self) -> None:
+        """Go on from what the variables are."""
         values, others, slots = ([v.value for v in part] for part in self._variables)
         self._state = values, others, slots, self._nothing
 
     def run(self, rows: np.ndarray, begin: int, end: int) -> None:
-        """Take the steps from `begin` to `end`, on batches of rows (K, B), or (K, starts, B).
-
-        From 0 to 0 only compiles.
-        """
+        """Take the steps from `begin` to `end`."""
         self._state = self._steps(self._state, rows.astype(np.int32), begin, end)
 
     def take_loss(self) -> np.ndarray:
-        """The sum of the loss over all rows since the last time, one for each start."""
+        """The loss since the last time."""
         total = np.asarray(self._state[3], np.float64)
         self._state = *self._state[:3], self._nothing
         return total
@@ -90,7 +68,7 @@ class Steps:
                 variable.assign(value)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """What many starts make of rows (B, T, F), as an array (S, B, D)."""
+        """What many seeds make of rows."""
         if self._predict is None:
 
             def output(values: Any, others: Any, x: Any) -> Any:

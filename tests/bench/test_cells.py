@@ -9,7 +9,7 @@ from benchmarks.bench.scaling import work
 from benchmarks.bench.switches import SWITCHES, TIERS
 from benchmarks.bench.validity import claims
 from benchmarks.bench.worker import order_of, variables
-from shared.fibonacci import batch_order
+from shared.data import batch_order
 
 
 def grid(tmp_path, text, **options):

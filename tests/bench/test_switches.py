@@ -14,9 +14,9 @@ from benchmarks.bench.cells import Cell
 from benchmarks.bench.switches import JAX, PYTORCH, SWITCHES, TF
 from benchmarks.bench.validity import unproven
 from shared.config import DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 
-DATA, CONFIG = load_fibonacci(DataConfig(numbers=40)), TrainConfig(epochs=1, batch_size=4)
+DATA, CONFIG = load_data(DataConfig(numbers=40)), TrainConfig(epochs=1, batch_size=4)
 
 
 def torch_cell(switch):

@@ -11,7 +11,7 @@ from benchmarks.bench.switches import SWITCHES, TF
 from benchmarks.bench.validity import claims, failed, reference, target, unproven
 from benchmarks.bench.worker import order_of
 from benchmarks.common import scalar_limit
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 from shared.weights import initial_weights
 
 CELL = Cell(twin="PyTorch", steps=40)
@@ -75,7 +75,7 @@ def test_rounding_counts_as_right():
 def test_another_learning_rate_would_be_seen():
     cell = replace(CELL, dtype="float64")
     config = replace(cell.train_config(1), learning_rate=1.01e-3, keras_backend="tensorflow")
-    start, data = initial_weights(cell.model_config, 0), load_fibonacci(cell.data_config)
+    start, data = initial_weights(cell.model_config, 0), load_data(cell.data_config)
     other = scalar_limit.fit(cell.model_config, start, data, config, order_of(cell, 1)[:1]).weights
     assert "trained otherwise" in failed(cell, measured(cell, weights=other))
 

@@ -1,4 +1,7 @@
-"""keras_impl/ and torch_impl/ stay mirror images: files, names, order, parameters, docstrings."""
+"""The twins stay mirror images: files, names, order, parameters, docstrings.
+
+keras_impl/ and torch_impl/, attention_twins/in_keras/ and attention_twins/in_torch/.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -7,66 +10,65 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(path.name for path in (ROOT / "keras_impl").glob("*.py"))
+PAIRS = {
+    "keras_impl": "torch_impl",
+    "attention_twins/in_keras": "attention_twins/in_torch",
+}
+FILES = [(pair, p.name) for pair in PAIRS for p in sorted((ROOT / pair).glob("*.py"))]
 
 # What may differ. A permission that nothing needs fails: the list stays as short as the truth.
 VOCABULARY = {
     "nn.Sequential": "keras.Sequential",
     "nn.Module": "keras.Model",
+    "torch.optim.Optimizer": "keras.Optimizer",
     "torch_impl": "keras_impl",
+    "in_torch": "in_keras",
     "PyTorch": "Keras 3",
 }
-RENAMED = {
-    ("attention.py", "Attention.forward"): "Attention.call",
-    ("conv.py", "Conv1D.forward"): "Conv1D.call",
-    ("conv.py", "MaxPooling1D.forward"): "MaxPooling1D.call",
-    ("seq2seq.py", "EncoderDecoder.forward"): "EncoderDecoder.call",
+RENAMED = {"forward": "call"}
+KERAS_HOOKS = {"build", "compute_output_shape", "get_config"}
+TORCH_HOOKS = {"reset_parameters", "extra_repr"}
+PARAMETERS = {
+    ", training: bool | None=None": "",  # Keras hands it to every model; PyTorch's know it
+    ", second_bias: bool=False": "",  # Keras's layers have one
+    ", device: torch.device | str | None=None": "",
+    ", dtype: torch.dtype | None=None": ", **kwargs: Any",
+    "features: int, ": "",  # Keras reads it from the first input
 }
 KERAS_ONLY = {
-    ("attention.py", "Attention.build"),  # weights are made at the first call
-    ("attention.py", "Attention.compute_mask"),
-    ("attention.py", "Attention.compute_output_shape"),
-    ("attention.py", "Attention.get_config"),
-    ("attention.py", "AdditiveAttention.build"),
-    ("attention.py", "AdditiveAttention.get_config"),
-    ("conv.py", "Conv1D.get_config"),
+    ("attention.py", "AttentionBase.compute_mask"),
     ("conv.py", "MaxPooling1D.__init__"),
-    ("conv.py", "MaxPooling1D.compute_output_shape"),
+    ("loop.py", "Loop.fetch"),  # between Keras's variables and a backend's
     ("optimizer.py", "KINDS"),  # PyTorch's settings depend on the set-up
     ("optimizer.py", "create_many_optimizer"),  # Keras's own can do it; PyTorch's is a function
     ("rnn.py", "__all__"),  # Keras's own layer is only handed on
-    ("seq2seq.py", "EncoderDecoder.build"),
-    ("seq2seq.py", "EncoderDecoder.compute_output_shape"),
-    ("seq2seq.py", "EncoderDecoder.get_config"),
-    ("runtime.py", "check_backend"),  # PyTorch is its own
+    ("runtime.py", "Tensor"),  # of any backend; PyTorch has its own
+    ("runtime.py", "check_backend"),
+    ("runtime.py", "sublayers"),  # PyTorch's modules tell
+    ("runtime.py", "flat_layers"),
+    ("runtime.py", "many_optimizer_class"),
     ("training.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
     ("training.py", "StepWatcher"),
 }
+TORCH_FILES = {
+    ("torch_impl", "inductor.py"),  # Keras's compilers are in keras_impl/backends
+    ("attention_twins/in_torch", "keras_steps.py"),  # Keras is the one to follow
+}
 TORCH_ONLY = {
-    ("attention.py", "Attention.reset_parameters"),
-    ("attention.py", "Attention.extra_repr"),
-    ("attention.py", "AdditiveAttention.reset_parameters"),
-    ("attention.py", "AdditiveAttention.extra_repr"),
     ("rnn.py", "Recurrent"),  # Keras ships its own layers
     ("rnn.py", "SimpleRNN"),
     ("rnn.py", "SimpleRNNCell.__init__"),
     ("rnn.py", "SimpleRNNCell.forward"),
     ("rnn.py", "LSTM"),
     ("rnn.py", "GRU"),
-    ("loop.py", "check_compiler"),  # Keras's compilers are in keras_impl/backends
-    ("loop.py", "compiled"),
     ("loop.py", "Replay"),
     ("networks.py", "ACTIVATIONS"),  # Keras knows them by name
     ("networks.py", "Sequential"),  # Keras's own hands on masks
     ("networks.py", "MASKED"),
-    ("layers.py", "core"),  # what Recurrent and Conv1D hold
-    ("layers.py", "directions"),  # parameters are named by depth and direction
+    ("networks.py", "to_dtype"),  # Keras knows them by name, too
+    ("kinds.py", "core"),  # what Recurrent and Conv1D hold
+    ("kinds.py", "directions"),  # parameters are named by depth and direction
     ("optimizer.py", "MOMENTS"),  # names by optimizer; Keras has one for each moment
-    ("optimizer.py", "follow_keras"),  # Keras is the one to follow
-    ("optimizer.py", "keras_settings"),
-    ("optimizer.py", "step_table"),
-    ("optimizer.py", "TABLE"),
-    ("optimizer.py", "update"),
     ("weights.py", "Of"),
     ("weights.py", "Variable"),  # transposed, gates in another order
     ("weights.py", "read"),
@@ -74,26 +76,14 @@ TORCH_ONLY = {
     ("weights.py", "write"),
 }
 DIFFER = {
-    ("layers.py", "KINDS"),  # the classes of each framework
-    ("many.py", "TOGETHER"),  # what suits each compiler
+    ("attention.py", "AttentionBase.__init__"),
+    ("attention.py", "Attention.__init__"),  # the input's shape in PyTorch
+    ("attention.py", "create_attention"),
+    ("kinds.py", "KINDS"),  # the classes of each framework
+    ("many.py", "CHUNK"),  # what suits each compiler
     ("training.py", "LOSSES"),
     ("weights.py", "variables"),
-    ("attention.py", "AdditiveAttention.__init__"),
-    ("attention.py", "Attention.__init__"),  # the input's shape and factory_kwargs in PyTorch
-    ("attention.py", "create_attention"),
-    ("conv.py", "Conv1D.__init__"),
-    ("networks.py", "create_rnn"),  # second_bias
-    ("networks.py", "create_rnn_with_attention"),
-    ("networks.py", "create_lstm"),
-    ("networks.py", "create_gru"),
-    ("networks.py", "create_conv"),
-    ("seq2seq.py", "EncoderDecoder.__init__"),
-    ("seq2seq.py", "create_encoder_decoder"),
 }
-
-
-TRAINING = ", training: Any=None"
-"""What Keras hands to every model; PyTorch's know it of themselves."""
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
@@ -115,25 +105,31 @@ def public(name: str) -> bool:
 
 def outline(package: str, file: str, used: set) -> dict[str, tuple[str, str, str]]:
     """Name → parameters, what is returned, docstring, in the words of keras_impl."""
-    own = KERAS_ONLY if package == "keras_impl" else TORCH_ONLY
+    keras = package in PAIRS
+    own, hooks = (KERAS_ONLY, KERAS_HOOKS) if keras else (TORCH_ONLY, TORCH_HOOKS)
     tree = ast.parse((ROOT / package / file).read_text())
     found = {"": ("", "", ast.get_docstring(tree) or "")}
     for name, node in definitions(tree):
-        key = (file, name)
-        if key in own or (file, name.split(".")[0]) in own:
-            used.add(key if key in own else (file, name.split(".")[0]))
+        key, (*owner, last) = (file, name), name.split(".")
+        if permission := {key, (file, name.split(".")[0])} & own:
+            used |= permission
+        elif owner and last in hooks:
+            used.add(last)
         elif public(name):
             parameters = returns = text = ""
             if isinstance(node, ast.FunctionDef):
-                parameters = ast.unparse(node.args).replace(TRAINING, "")
+                parameters = ast.unparse(node.args)
+                for mine, theirs in PARAMETERS.items():
+                    used |= {mine} if mine in parameters else set()
+                    parameters = parameters.replace(mine, theirs)
                 returns = ast.unparse(node.returns) if node.returns else ""
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 text = ast.get_docstring(node) or ""
             elif isinstance(node, ast.Assign):
                 text = ast.unparse(node.value)
-            if key in RENAMED:
-                used.add(key)
-                name = RENAMED[key]
+            if owner and last in RENAMED and not keras:
+                used.add(last)
+                name = ".".join((*owner, RENAMED[last]))
             if key in DIFFER:
                 parameters = returns = "differ"
                 text = text if isinstance(node, ast.FunctionDef) else "differ"
@@ -148,39 +144,44 @@ def translate(text: str) -> str:
     return text
 
 
-def test_same_files():
-    assert FILES == sorted(path.name for path in (ROOT / "torch_impl").glob("*.py"))
+def torch_files(package: str) -> list[str]:
+    names = (path.name for path in (ROOT / package).glob("*.py"))
+    return sorted(name for name in names if (package, name) not in TORCH_FILES)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_same_outline(file):
-    keras, torch = outline("keras_impl", file, set()), outline("torch_impl", file, set())
+@pytest.mark.parametrize("pair", PAIRS)
+def test_same_files(pair):
+    assert sorted(path.name for path in (ROOT / pair).glob("*.py")) == torch_files(PAIRS[pair])
+
+
+@pytest.mark.parametrize(("pair", "file"), FILES)
+def test_same_outline(pair, file):
+    keras, torch = outline(pair, file, set()), outline(PAIRS[pair], file, set())
     assert list(torch) == list(keras)
     for name, parts in keras.items():
         assert torch[name] == parts, name
 
 
-def test_pytorchs_compiler_is_one_text():
-    """Keras runs on PyTorch, too, and neither implementation imports the other."""
-    keras, torch = ((ROOT / f"{p}_impl/inductor.py").read_text() for p in ("keras", "torch"))
-    assert keras.split("\n", 1)[1] == torch.split("\n", 1)[1]
-
-
 def test_every_permission_is_needed():
     used: set = set()
-    for file in FILES:
-        for package in ("keras_impl", "torch_impl"):
+    for pair, file in FILES:
+        for package in (pair, PAIRS[pair]):
             outline(package, file, used)
-    assert used == KERAS_ONLY | TORCH_ONLY | set(RENAMED)
+    names = KERAS_HOOKS | TORCH_HOOKS | set(PARAMETERS) | set(RENAMED)
+    assert used == KERAS_ONLY | TORCH_ONLY | names
+    assert all((ROOT / package / file).exists() for package, file in TORCH_FILES)
     for file, name in DIFFER:
+        pair = next(pair for pair, other in FILES if other == file)
         sources = [
             {
                 found: ast.unparse(node.args if isinstance(node, ast.FunctionDef) else node)
                 + ast.unparse(getattr(node, "returns", None) or ast.Pass())
                 for found, node in definitions(ast.parse((ROOT / package / file).read_text()))
             }[name]
-            for package in ("keras_impl", "torch_impl")
+            for package in (pair, PAIRS[pair])
         ]
         assert sources[0] != sources[1], name
-    text = "".join(path.read_text() for path in (ROOT / "torch_impl").glob("*.py"))
+    text = "".join(
+        p.read_text() for package in PAIRS.values() for p in (ROOT / package).glob("*.py")
+    )
     assert all(word in text for word in VOCABULARY)

@@ -44,10 +44,10 @@ def test_everything_holds_on(backend, files, tmp_path):
 MANY = """
 import keras_impl, torch
 from shared.config import DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 
 torch._dynamo.config.recompile_limit = 1
-data = load_fibonacci(DataConfig(numbers=30, time_steps=2))
+data = load_data(DataConfig(numbers=30, time_steps=2))
 for units in (1, 2):
     model = keras_impl.create_model(ModelConfig(model="rnn", units=units, time_steps=2))
     keras_impl.fit_compiled(model, data, TrainConfig(epochs=2, keras_backend="torch"))

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.run.worker import large_share
 from shared.baselines import baselines, mse
 from shared.config import DataConfig
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 
 
 def test_mean_squared_error_by_hand():
@@ -18,7 +18,7 @@ def test_mean_squared_error_by_hand():
 
 def test_baselines_of_the_tutorials_data():
     """Σ target² = φ and Σ (target − last)² = φ⁻³ over both sides; the rest by plain formulas."""
-    data = load_fibonacci(DataConfig(dtype="float64"))
+    data = load_data(DataConfig(dtype="float64"))
     found, phi = baselines(data), (1 + math.sqrt(5)) / 2
     assert list(found) == ["predict 0", "training mean", "persistence", "linear regression"]
     for name, total in (("predict 0", phi), ("persistence", phi**-3)):
@@ -33,7 +33,7 @@ def test_baselines_of_the_tutorials_data():
 
 
 def test_one_time_step_has_no_last_two():
-    found = baselines(load_fibonacci(DataConfig(time_steps=1, dtype="float64")))
+    found = baselines(load_data(DataConfig(time_steps=1, dtype="float64")))
     assert 0 < found["linear regression"]["test"] < found["persistence"]["test"]
 
 

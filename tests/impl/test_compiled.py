@@ -13,10 +13,12 @@ import torch_impl
 from attention_twins.errors import InputError
 from attention_twins.in_keras import kinds as keras_kinds
 from attention_twins.in_torch import kinds as torch_kinds
-from attention_twins.in_torch.optimizer import create_optimizer, follow_keras, step_table, update
+from attention_twins.in_torch.keras_steps import follow_keras, step_table, update
+from attention_twins.in_torch.optimizer import create_optimizer
 from attention_twins.training import OPTIMIZERS
 from shared.config import DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import batch_order, batches, load_fibonacci
+from shared.data import batch_order, batches
+from shared.tasks import load_data
 from shared.weights import random_weights
 from torch_impl.loop import Loop, Replay
 
@@ -29,7 +31,7 @@ if not SLOW:
 
 
 def some_tutorial_data():
-    return load_fibonacci(DataConfig(numbers=40))
+    return load_data(DataConfig(numbers=40))
 
 
 def start_of(twin, config, setup="twin"):
@@ -111,13 +113,13 @@ def test_goes_on_from_a_start(twin):
     whole = twin.fit(start_of(twin, model_config), data, config, order)
     half = twin.fit_compiled(start_of(twin, model_config), data, config, order[:2])
     other = twin.create_model(model_config)
-    second = twin.fit_compiled(other, data, config, order[2:], start=half)
+    second = twin.fit_compiled(other, data, config, order[2:], resume_from=half)
     assert furthest(second, whole) <= 1e-6
     assert int(second.state["t"]) == 4 * 23
     for name, array in twin.get_weights(other).items():
         np.testing.assert_array_equal(array, second.weights[name])
-    with pytest.raises(InputError, match="setup must be twin to go on from a start"):
-        twin.fit_compiled(other, data, replace(config, setup="native"), order, start=half)
+    with pytest.raises(InputError, match="setup must be twin to resume a training"):
+        twin.fit_compiled(other, data, replace(config, setup="native"), order, resume_from=half)
 
 
 @pytest.mark.skipif(SLOW, reason="as above")

@@ -15,7 +15,8 @@ from attention_twins.errors import InputError
 from attention_twins.in_keras.runtime import floatx
 from shared import numpy_layers, reference
 from shared.config import DECODERS, MODELS, DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import get_fib_seq, windows
+from shared.data import windows
+from shared.fibonacci import get_fib_seq
 from shared.tasks import load_data
 from shared.weights import initial_weights, random_weights
 
@@ -131,10 +132,10 @@ def test_rows_hold_what_follows(name):
         for row in back:
             start = np.argmin(abs(numbers - row[0]))
             np.testing.assert_allclose(row, numbers[start : start + 3], rtol=1e-9)
-    followed = three.followed()
+    followed = three.teacher_forced()
     assert followed.train_x.shape[1] == 4 + 2 and followed.test_x.shape[1] == 4
     np.testing.assert_array_equal(followed.train_x[:, 4:, 0], three.train_y[:, :2])
-    np.testing.assert_array_equal(one.followed().train_x, one.train_x)
+    np.testing.assert_array_equal(one.teacher_forced().train_x, one.train_x)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_told_behind_a_mask(twin, model):
     """Masked steps of the row, and the numbers that follow, which no mask hides."""
     created, config, weights = made(twin, model, dense_units=3)
     data = some_data("float64", shape=config.input_shape, dense_units=3)
-    told = twin.taught(created, data).train_x[:7]
+    told = twin.teacher_forced(created, data).train_x[:7]
     y, mask = data.train_y[:7], np.random.default_rng(1).random((7, config.time_steps)) < 0.6
     mask[2] = False
     found, desired = (
@@ -190,7 +191,7 @@ def test_told_behind_a_mask(twin, model):
 def test_decoder_is_told_in_training_and_runs_free_after_it(twin, model):
     created, config, weights = made(twin, model, dense_units=4)
     data = some_data("float64", shape=config.input_shape, dense_units=4)
-    told = twin.taught(created, data).train_x
+    told = twin.teacher_forced(created, data).train_x
     assert told.shape == (23, 5 + 3, 3)
     free, taught = twin.predict(created, data.train_x), twin.predict(created, told)
     for x, found in ((data.train_x, free), (told, taught)):
@@ -238,7 +239,7 @@ def test_faster_ways_do_what_fit_does(twin, model):
         results.append(way(created, data, train))
     assert furthest(*results) <= 1e-14
     np.testing.assert_allclose(results[1].loss, results[0].loss, rtol=0, atol=1e-14)
-    many = twin.fit_many(config, data, replace(train, seed=1), [0, 1], start=random_weights)
+    many = twin.fit_many(config, data, replace(train, seed=1), [0, 1], initial=random_weights)
     created = twin.create_model(config)
     twin.set_weights(created, random_weights(config, 1))
     one = twin.fit(created, data, replace(train, seed=1))

@@ -10,7 +10,9 @@ from sklearn.preprocessing import MinMaxScaler
 
 from attention_twins.errors import InputError
 from shared.config import DataConfig
-from shared.fibonacci import batch_order, get_fib_seq, get_fib_xy, load_fibonacci
+from shared.data import batch_order
+from shared.fibonacci import get_fib_seq, get_fib_xy
+from shared.tasks import load_data
 
 
 def tutorial_get_fib_seq(n, scale_data=True):
@@ -105,7 +107,7 @@ def test_every_window_is_on_one_side_and_goes_on_as_fibonacci_does(split):
 
 def test_closed_forms_of_the_tutorials_targets():
     golden_ratio = (1 + math.sqrt(5)) / 2
-    data = load_fibonacci(DataConfig(dtype="float64"))
+    data = load_data(DataConfig(dtype="float64"))
     x, y = np.concatenate([data.train_x, data.test_x]), np.concatenate([data.train_y, data.test_y])
     assert data.train_x.shape == (826, 20, 1)
     assert data.test_x.shape == (354, 20, 1)
@@ -115,14 +117,14 @@ def test_closed_forms_of_the_tutorials_targets():
 
 @given(st.integers(3, 1475))
 def test_float64_brings_every_number_back_to_one_rounding(count):
-    data = load_fibonacci(DataConfig(numbers=count, time_steps=1, dtype="float64"))
+    data = load_data(DataConfig(numbers=count, time_steps=1, dtype="float64"))
     numbers = get_fib_seq(count, False)[0]
     scaled = data.scaler.transform(numbers[:, np.newaxis])[:, 0]
     np.testing.assert_allclose(data.to_numbers(scaled), numbers, rtol=2**-52)
 
 
 def test_float32_brings_numbers_back_down_to_where_the_docstring_says():
-    data = load_fibonacci(DataConfig(dtype="float32"))
+    data = load_data(DataConfig(dtype="float32"))
     numbers = get_fib_seq(1200, False)[0]
     scaled = data.scaler.transform(numbers[:, np.newaxis])[:, 0].astype(np.float32)
     back, exact = data.to_numbers(scaled), data.smallest_exact("float32")
@@ -136,7 +138,7 @@ def test_float32_brings_numbers_back_down_to_where_the_docstring_says():
 
 
 def test_to_numbers_keeps_the_shape():
-    data = load_fibonacci(DataConfig())
+    data = load_data(DataConfig())
     assert data.to_numbers(data.test_y).shape == data.test_y.shape
     assert data.to_numbers(data.test_x).shape == data.test_x.shape
 

@@ -5,8 +5,7 @@ import torch
 from torch._inductor.codegen.common import device_codegens
 from torch._inductor.utils import run_and_get_cpp_code
 
-from torch_impl.inductor import SMALL, StackWrapper
-from torch_impl.loop import compiled
+from torch_impl.inductor import SMALL, StackWrapper, compiled
 
 STATE = [torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3), torch.ones(3).double()]
 

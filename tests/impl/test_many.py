@@ -12,7 +12,7 @@ import shared.many
 import torch_impl
 from attention_twins.errors import InputError
 from shared.config import ModelConfig, TrainConfig
-from shared.fibonacci import batch_order, batches
+from shared.data import batch_order, batches
 from shared.many import chunks
 from shared.weights import random_weights
 
@@ -25,7 +25,7 @@ CONFIG = TrainConfig(epochs=4, batch_size=8, keras_backend=BACKEND)
 
 def train_many(twin, model, dtype, config=CONFIG, seeds=SEEDS, rates=RATES, **options):
     model_config = config_of(model, dtype)
-    options = {"start": random_weights} | options
+    options = {"initial": random_weights} | options
     return twin.fit_many(model_config, some_data(dtype), config, seeds, rates, **options)
 
 
@@ -48,8 +48,8 @@ if not SLOW:
 def test_every_start_is_as_fit_makes_it(twin, model, dtype, setup):
     tolerance = {"float64": 1e-14, "float32": 2e-6}[dtype]
     config = TrainConfig(**vars(CONFIG) | {"setup": setup})
-    start = random_weights if setup == "twin" else None
-    many = train_many(twin, model, dtype, config, start=start)
+    initial = random_weights if setup == "twin" else None
+    many = train_many(twin, model, dtype, config, initial=initial)
     assert many.seeds == SEEDS and many.learning_rates == RATES
     assert many.loss.shape == (3, 4) and (many.loss[:, -1] < many.loss[:, 0]).all()
     assert many.compile_seconds > 0 and len(many.seconds) == 4
@@ -71,7 +71,7 @@ def test_neighbours_do_not_matter(twin, monkeypatch):
     """Bit for bit in chunks of one size, up to rounding in chunks of another."""
     whole = train_many(twin, "rnn", "float32")
     other = train_many(twin, "rnn", "float32", seeds=[1, 0, 2], rates=[0.001, 0.02, 0.03])
-    monkeypatch.setattr(twin.many, "TOGETHER", 2)
+    monkeypatch.setattr(twin.many, "CHUNK", 2)
     told = []
     cut = train_many(twin, "rnn", "float32", progress=lambda *epochs: told.append(epochs))
     assert told == [(epoch, 8) for epoch in range(1, 9)]  # two chunks, the second one filled up
@@ -113,12 +113,12 @@ def test_bad_input_is_one_line(twin, seeds, rates, message):
 def test_chunks_hold_every_start_once_and_are_of_one_size(count, most, units):
     model = ModelConfig(units=units)
     found = chunks(model, TrainConfig(), range(count), None, most)
-    sizes = {len(chunk.starts) for chunk in found}
+    sizes = {len(chunk.indices) for chunk in found}
     assert len(sizes) == 1 and max(sizes) <= most
-    flat = [start for chunk in found for start in chunk.starts]
+    flat = [start for chunk in found for start in chunk.indices]
     assert flat[:count] == list(range(count))
     assert len(flat) - count < max(sizes)
-    bytes_used = max(sizes) * shared.many.start_bytes(model, TrainConfig())
+    bytes_used = max(sizes) * shared.many.seed_bytes(model, TrainConfig())
     assert bytes_used <= shared.many.BUDGET or sizes == {1}
 
 
@@ -166,7 +166,7 @@ def test_a_start_that_diverges_touches_no_other():
         config,
         SEEDS,
         [0.01, 10, 0.01],
-        start=lambda c, seed: {
+        initial=lambda c, seed: {
             name: array * (np.float32(1e30) if seed == 0 and name == "dense/bias" else 1)
             for name, array in random_weights(c, seed).items()
         },

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import torch
 from helpers import aligned
 
 import attention_twins.in_keras.weights
@@ -120,18 +121,58 @@ def test_weights_are_copies(twin):
     created = twin.create_model(config)
     weights = {name: aligned(array) for name, array in random_weights(config).items()}
     twin.set_weights(created, weights)
-    trained = WEIGHTS[twin].get_trained(created)
-    for array in [*weights.values(), *twin.get_weights(created).values()]:
+    own = WEIGHTS[twin].get_own(created)
+    for array in [*own, *weights.values(), *twin.get_weights(created).values()]:
         array[...] = 7
     for name, array in random_weights(config).items():
         np.testing.assert_array_equal(twin.get_weights(created)[name], array, err_msg=name)
 
-    given = [aligned(array + 1) for array in trained]
-    WEIGHTS[twin].set_trained(created, given)
-    for array in [*given, *WEIGHTS[twin].get_trained(created)]:
-        array[...] = 7
-    for actual, array in zip(WEIGHTS[twin].get_trained(created), trained, strict=True):
-        np.testing.assert_array_equal(actual, array + 1)
+
+@pytest.mark.parametrize("setup", ["twin", "second_bias"])
+@pytest.mark.parametrize("model", MODELS)
+def test_weights_of_many_seeds_at_once_are_as_of_each(twin, model, setup):
+    config = ModelConfig(model=model, units=3, time_steps=6, features=2, dtype="float64")
+    created, seeds = twin.create_model(config, setup), (0, 4, 9)
+    drawn = [random_weights(config, seed) for seed in seeds]
+    many = {name: np.stack([weights[name] for weights in drawn], axis=-1) for name in drawn[0]}
+    arrays = WEIGHTS[twin].to_own(created, many)
+    for i, weights in enumerate(drawn):
+        twin.set_weights(created, weights)
+        for array, desired in zip(arrays, WEIGHTS[twin].get_own(created), strict=True):
+            np.testing.assert_array_equal(array[..., i], desired)
+    back = WEIGHTS[twin].to_canonical(created, arrays)
+    assert list(back) == list(weight_shapes(config))
+    for name, array in many.items():
+        np.testing.assert_array_equal(back[name], array)
+
+
+def test_second_biases_of_many_seeds_are_added():
+    config = ModelConfig(model="lstm", units=3, dtype="float64")
+    models = [torch_impl.create_model(config, "native", seed) for seed in (1, 2)]
+    own = [attention_twins.in_torch.weights.get_own(model) for model in models]
+    arrays = [np.stack(pair, axis=-1) for pair in zip(*own, strict=True)]
+    found = attention_twins.in_torch.weights.to_canonical(models[0], arrays)
+    for i, model in enumerate(models):
+        for name, array in torch_impl.get_weights(model).items():
+            np.testing.assert_array_equal(found[name][..., i], array)
+
+
+@pytest.mark.parametrize(
+    ("torch_shape", "keras_shape"),
+    [((5, 4), (4, 5)), ((5, 4, 3), (3, 4, 5)), ((5, 4, 3, 2), (3, 2, 4, 5))],
+)
+def test_kernels_of_any_rank_are_turned(torch_shape, keras_shape):
+    """Dense, Conv1D, Conv2D: (out, in, height, width) is (height, width, in, out) in Keras."""
+    kernel = torch.arange(float(np.prod(torch_shape))).reshape(torch_shape)
+    view = attention_twins.in_torch.weights.Variable(kernel, transposed=True).view(lambda t: t)
+    assert view.shape == keras_shape
+    layer = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D)[len(torch_shape) - 2]
+    made = layer(5, *([torch_shape[2:]] if len(torch_shape) > 2 else []))
+    made.build((None, *[8] * (len(torch_shape) - 2), 4))
+    assert made.kernel.shape == keras_shape
+    for index in np.ndindex(*keras_shape):
+        *steps, i, o = index
+        assert view[index] == kernel[(o, i, *steps)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from attention_twins.in_keras import optimizer as in_keras
 from attention_twins.in_torch import optimizer as in_torch
 from attention_twins.training import OPTIMIZERS, Snapshot
 from shared.config import TrainConfig
-from shared.fibonacci import batch_order
+from shared.data import batch_order
 from shared.weights import random_weights
 
 BRIDGED = [name for name in OPTIMIZERS if name != "rmsprop"]
@@ -20,15 +20,19 @@ MODEL = "rnn_with_attention"
 OPTIMIZER = {keras_impl: in_keras, torch_impl: in_torch}
 
 
-def train(twin, order, optimizer="adam", start=None, snapshots=(), dtype="float64", **options):
+def train(
+    twin, order, optimizer="adam", resume_from=None, snapshots=(), dtype="float64", **options
+):
     config = TrainConfig(
         **{"learning_rate": 0.01, "batch_size": 4, "keras_backend": BACKEND} | options,
         optimizer=optimizer,
     )
     created = twin.create_model(config_of(MODEL, dtype), config.setup)
-    if start is None:
+    if resume_from is None:
         twin.set_weights(created, random_weights(config_of(MODEL, dtype)))
-    return twin.fit(created, some_data(dtype), config, order, start=start, snapshots=snapshots)
+    return twin.fit(
+        created, some_data(dtype), config, order, resume_from=resume_from, snapshots=snapshots
+    )
 
 
 def furthest_state(actual, desired):
@@ -138,13 +142,13 @@ def test_states_that_do_not_fit_are_refused(twin, change, message):
     state = {name: array.copy() for name, array in half.state.items()}
     change(state)
     with pytest.raises(InputError, match=message):
-        train(twin, batch_order(23, 1, 0), start=Snapshot(half.weights, state))
+        train(twin, batch_order(23, 1, 0), resume_from=Snapshot(half.weights, state))
 
 
 def test_native_training_cannot_be_handed_over(twin):
     half = train(twin, batch_order(23, 1, 0))
     with pytest.raises(InputError, match="setup must be twin"):
-        train(twin, batch_order(23, 1, 0), start=half, setup="native")
+        train(twin, batch_order(23, 1, 0), resume_from=half, setup="native")
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "bce"])

@@ -10,10 +10,10 @@ from helpers import BACKEND, config_of, furthest, some_data
 
 import keras_impl
 import torch_impl
-from attention_twins.in_torch.optimizer import follow_keras
+from attention_twins.in_torch.keras_steps import follow_keras
 from shared import reference
 from shared.config import MODELS, TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import batch_order
+from shared.data import batch_order
 from shared.tasks import load_data
 from shared.weights import initial_weights, random_weights
 

@@ -208,7 +208,7 @@ def test_faster_ways_train_them_as_fit_does(twin, variant):
     options = TrainConfig(epochs=3, batch_size=8, learning_rate=0.01, keras_backend=backend)
     (_, T, F), (_, D) = data.train_x.shape, data.train_y.shape
     config = config_of(variant, time_steps=T, features=F, dense_units=D)
-    many = twin.fit_many(config, data, options, [5, 0, 7], start=random_weights)
+    many = twin.fit_many(config, data, options, [5, 0, 7], initial=random_weights)
     for i, seed in enumerate(many.seeds):
         model = twin.create_model(config)
         twin.set_weights(model, random_weights(config, seed))

@@ -9,7 +9,7 @@ from attention_twins.errors import InputError
 from benchmarks.common import scalar_limit
 from shared import reference
 from shared.config import TUTORIAL_MODELS, TrainConfig
-from shared.fibonacci import batch_order
+from shared.data import batch_order
 from shared.weights import random_weights
 
 

@@ -13,7 +13,7 @@ import torch_impl
 from attention_twins.cli import main
 from attention_twins.provenance import environment
 from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 from shared.weights import initial_weights, load_weights
 
 
@@ -80,7 +80,7 @@ def test_twins_agree(finished):
 
 def test_errors_are_those_of_the_saved_weights(finished):
     out, _ = finished
-    data = load_fibonacci(DataConfig(numbers=60))
+    data = load_data(DataConfig(numbers=60))
     for fit in read(out)["fits"]:
         path = out / "weights" / f"{fit['twin']}-{fit['model']}.safetensors"
         weights, config = load_weights(path)
@@ -135,7 +135,7 @@ def test_starts_from_saved_weights(finished, tmp_path):
     start, config = load_weights(weights)
     model = torch_impl.create_model(config)
     torch_impl.set_weights(model, start)
-    data = load_fibonacci(DataConfig(numbers=60))
+    data = load_data(DataConfig(numbers=60))
     assert (
         torch_impl.fit(model, data, TrainConfig(epochs=2, batch_size=8)).loss
         == (record["fits"][0]["loss"])

@@ -16,7 +16,7 @@ from benchmarks.run.figures import attention_figure, forecast_figure, loss_figur
 from benchmarks.run.tables import predictions_table, results_table, show, verdict
 from benchmarks.run.worker import _quantiles
 from shared.config import DataConfig
-from shared.fibonacci import load_fibonacci
+from shared.tasks import load_data
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_sentence_counts_and_compares(record):
 
 
 def test_committed_record_is_about_the_tutorial(record):
-    data = load_fibonacci(DataConfig(dtype="float64"))
+    data = load_data(DataConfig(dtype="float64"))
     np.testing.assert_allclose(
         record["test_numbers"], data.to_numbers(data.test_y)[:, 0], rtol=1e-14
     )
