@@ -5,12 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: run test lint types format readme proof bench family studies clean
+.PHONY: run test test-all lint types format readme proof bench family studies documents clean
 
 run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
 
-test: $(READY)  ## every test
+test: $(READY)  ## the quick tier of the tests; tests/conftest.py says what is in it
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)

@@ -16,7 +16,7 @@ from benchmarks.common.sources import code_lines
 from benchmarks.documents import filled_documents
 from benchmarks.prove.command import TUTORIAL_STEPS
 from benchmarks.prove.documents import CHECK, FAMILY, smallest, widest
-from benchmarks.prove.wrong_ports import MUTANTS
+from benchmarks.prove.wrong_ports import WRONG_PORTS
 from benchmarks.study.documents import FOLDER, STUDIES
 from benchmarks.study.records import read as read_study
 from shared.config import MODELS, TUTORIAL_MODELS, VARIANTS
@@ -161,7 +161,7 @@ def test_certificates_are_whole_and_of_a_commit():
     }
     assert {case["variant"] for case in variants["cases"]} == {*VARIANTS}
     assert widest(variants) < smallest(mutants) / 100
-    assert {kill["mutant"] for kill in mutants["kills"]} == {"", *MUTANTS}
+    assert {kill["mutant"] for kill in mutants["kills"]} == {"", *WRONG_PORTS}
 
 
 FAMILY_RECORDS = sorted((ROOT / FAMILY).glob("*.json"))
