@@ -5,12 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: run test lint types format readme proof bench family studies clean
+.PHONY: run test test-all lint types format readme proof bench family studies documents clean
 
 run: $(READY)  ## the tutorial, both networks in both frameworks
 	$(BIN)/twins run
 
-test: $(READY)  ## every test
+test: $(READY)  ## the quick tier of the tests; tests/conftest.py says what is in it
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(READY)  ## every test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)
@@ -34,7 +37,7 @@ readme: $(READY)  ## train anew what the README shows, and write it into the REA
 	mv results/run-readme-float32 results/tutorial-float32
 	mv results/run-readme-float64 results/tutorial-float64
 	mv results/run-readme-forecast results/forecast
-	$(BIN)/python -m benchmarks.documents
+	$(MAKE) documents
 
 FAMILY = $(shell $(BIN)/python -c "from shared.config import MODELS, TUTORIAL_MODELS as T; print(*[m for m in MODELS if m not in T])")
 
@@ -46,19 +49,19 @@ proof: $(READY)  ## prove every network anew, hours, and write it into the docum
 	for model in $(FAMILY); do \
 		$(BIN)/twins prove --full --model $$model --json results/run-proof/family/$$model.json || exit 1; done
 	rm -rf results/check && mv results/run-proof results/check
-	$(BIN)/python -m benchmarks.documents
+	$(MAKE) documents
 
 bench: $(READY)  ## measure anew what each way to train costs (leave the machine alone)
 	rm -rf results/run-bench
 	$(BIN)/twins bench --out results/run-bench
 	rm -rf results/bench/cpu && mkdir -p results/bench && mv results/run-bench results/bench/cpu
-	$(BIN)/python -m benchmarks.documents
+	$(MAKE) documents
 
 family: $(READY)  ## measure anew what the other networks cost, two hours (leave the machine alone)
 	rm -rf results/run-family
 	$(BIN)/twins bench --family --out results/run-family
 	rm -rf results/bench/family && mkdir -p results/bench && mv results/run-family results/bench/family
-	$(BIN)/python -m benchmarks.documents
+	$(MAKE) documents
 
 ONE := --twin Keras/jax --setup twin
 KINDS := $(ONE) --variant tutorial linear temperature shared_bias no_bias additive
@@ -74,6 +77,9 @@ studies: $(READY)  ## train anew what docs/findings.md is made of, half an hour,
 	$(BIN)/twins study $(ONE) --variant tutorial temperature additive --data addition --time-steps 200 \
 		--numbers 2200 --epochs 60 --seeds 100 --out results/run-study/long_addition
 	rm -rf results/study && mv results/run-study results/study
+	$(MAKE) documents
+
+documents: $(READY)  ## check the records, and write what they say into the documents
 	$(BIN)/python -m benchmarks.documents
 
 $(READY): pyproject.toml constraints.txt

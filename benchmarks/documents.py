@@ -1,14 +1,16 @@
 """`python -m benchmarks.documents` writes into the documents what can be measured or quoted.
 
 A block between `<!-- NAME -->` and `<!-- /NAME -->` is replaced; documents.py in each command's
-folder says by what. No number is typed by hand. The figures of every record and the
-tables of `twins bench` and `twins study` are made anew.
+folder says by what. No number is typed by hand. The figures of every record and the tables of
+`twins bench` and `twins study` are made anew, and every record is checked.
 """
 
 import re
+import sys
 from pathlib import Path
 
 from benchmarks.bench.documents import bench_blocks, redraw_bench
+from benchmarks.committed import faults
 from benchmarks.common.sources import ROOT, source_blocks
 from benchmarks.prove.documents import prove_blocks, redraw_growth
 from benchmarks.run.documents import redraw_runs, run_blocks
@@ -44,3 +46,4 @@ if __name__ == "__main__":
         redraw(ROOT)
     for path, text in filled_documents().items():
         path.write_text(text)
+    sys.exit("\n".join(faults(ROOT)) or 0)

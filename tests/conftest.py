@@ -1,7 +1,40 @@
-"""What every test shares: the two twins, a package taken away."""
+"""What every test shares: the two twins, a package taken away, caches, and the two tiers.
+
+`make test` runs the quick tier, `make test-all` everything. What is slow follows this rule:
+
+1. Of a grid, the quick tier holds the tutorial's networks and one of each further kind
+   (QUICK_MODELS), in float64, and one variant of attention (QUICK_VARIANT). Where a test has no
+   such case, its first case for each twin is quick. `pytest_collection_modifyitems` does this.
+2. What takes a result that is slow to make (SLOW_FIXTURES) is slow.
+3. By `@pytest.mark.slow` or `pytest.param(..., marks=pytest.mark.slow)`, a test or case is slow
+   - that compiles with PyTorch, but for one network for each of fit_compiled and fit_many, and the
+     smallest steps of test_inductor.py; that compiles more than once in Keras on other backends;
+   - that starts a command of ours once more to see another option, page, network or fault, but for
+     one small run of each command and of each kind of fault: a missing package, a crash, an
+     interrupt, a wrong port for each stage, bad input;
+   - that runs test files again on another backend.
+
+What compiles is shared: one folder for each session, cold when it begins and gone when it ends,
+holds the caches of JAX, Inductor and Numba for the tests and for every process that they start.
+"""
 
 # ruff: noqa: E402, PTH123  the order decides here: settings, torch, then TensorFlow
 import os
+import shutil
+import tempfile
+from pathlib import Path
+
+OWNER = "TWINS_TEST_SESSION" not in os.environ  # neither a worker of it nor a session inside it
+if OWNER:
+    os.environ["TWINS_TEST_SESSION"] = tempfile.mkdtemp(prefix="twins-tests-")
+SESSION = Path(os.environ["TWINS_TEST_SESSION"])
+os.environ.update(
+    JAX_COMPILATION_CACHE_DIR=str(SESSION / "jax"),
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+    TORCHINDUCTOR_CACHE_DIR=str(SESSION / "inductor"),
+    TORCHINDUCTOR_FX_GRAPH_CACHE="1",
+    NUMBA_CACHE_DIR=str(SESSION / "numba"),
+)
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.update(CUDA_VISIBLE_DEVICES="", JAX_ENABLE_X64="1", JAX_PLATFORMS="cpu")
@@ -16,16 +49,67 @@ import keras  # noqa: F401
 
 os.dup2(stderr, 2)
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 import keras_impl
 import torch_impl
+from shared.config import MODELS, TUTORIAL_MODELS, VARIANTS
 
 torch.set_num_threads(1)
 settings.register_profile("here", deadline=None, derandomize=True)
 settings.load_profile("here")
 
 TWINS = {"keras": keras_impl, "torch": torch_impl}
+
+FURTHER = ("lstm", "gru_with_attention", "conv_with_attention", "encoder_decoder_with_attention")
+QUICK_MODELS = (*TUTORIAL_MODELS, *FURTHER)
+QUICK_VARIANT = "additive"
+SLOW_CASES = {*MODELS, *VARIANTS, "float32"} - {*QUICK_MODELS, QUICK_VARIANT}
+SLOW_FIXTURES = {"certificate", "finished", "matrix"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark by the rule above what is slow; the longest tests begin first."""
+    further, quick = {}, set()
+    for item in items:
+        if SLOW_FIXTURES & {*item.fixturenames}:
+            item.add_marker("slow")
+        if item.get_closest_marker("slow"):
+            continue
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        test = item.path, item.originalname, given.get("twin")
+        if any(isinstance(value, str) and value in SLOW_CASES for value in given.values()):
+            further.setdefault(test, []).append(item)
+        else:
+            quick.add(test)
+    for test, cases in further.items():
+        for item in cases if test in quick else cases[1:]:
+            item.add_marker("slow")
+    items.sort(key=lambda item: item.path.stem != "test_backends")
+
+
+def pytest_unconfigure():
+    if OWNER:
+        shutil.rmtree(SESSION, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def once():
+    """Have a folder filled by the first worker that needs it: once(name, fill) → folder."""
+
+    def made(name, fill):
+        folder = SESSION / "made" / name
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "done").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                (folder / "done").touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(params=TWINS)

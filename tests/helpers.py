@@ -6,6 +6,7 @@ import signal
 import sys
 
 import numpy as np
+import pytest
 
 from attention_twins.cli import main
 from attention_twins.parity import Key
@@ -61,6 +62,24 @@ def aligned(array):
     copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+SLOW_IN_TORCH = pytest.mark.parametrize(
+    "twin", ["keras", pytest.param("torch", marks=pytest.mark.slow)], indirect=True
+)
+"""In place of the fixture's own cases, where PyTorch compiles or exports."""
+
+
+def for_both(names, cases, quick_in_torch):
+    """Cases for both twins; PyTorch's are slow, but for one."""
+    every = [(twin, case) for twin in ("keras", "torch") for case in cases]
+    given = [
+        pytest.param(twin, *case, marks=pytest.mark.slow)
+        if twin == "torch" and case != quick_in_torch
+        else (twin, *case)
+        for twin, case in every
+    ]
+    return pytest.mark.parametrize(("twin", *names), given, indirect=["twin"])
 
 
 FAST = ["--numbers", "60", "--epochs", "2", "--seeds", "6", "--workers", "2"]

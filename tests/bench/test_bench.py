@@ -96,6 +96,7 @@ def test_measures_shows_and_keeps(tmp_path, capsys, idle, monkeypatch):
     assert all(len(set(order)) == 3 for order in orders)
 
 
+@pytest.mark.slow
 def test_every_network_is_measured_by_its_name(tmp_path, capsys, idle):
     """Another twin is the reference of those that the scalar loop does not know."""
     text = "blocks = 1\n" + "".join(
@@ -156,6 +157,7 @@ def wait_for_lines(out, count):
     raise AssertionError("nothing was measured")
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, capsys, idle):
     out = tmp_path / "out"
     command = [sys.executable, "-c", IDLE, "bench", "--grid", grid(tmp_path)]
@@ -252,6 +254,7 @@ def test_missing_package_is_a_row_that_says_so(without, tmp_path, capsys, idle):
     assert len(calm(record)) == 2
 
 
+@pytest.mark.slow
 def test_cell_over_its_time_limit_is_a_row_that_says_so(tmp_path, capsys, idle):
     text = TWO.replace('twin = "PyTorch"\nsteps = 100', 'twin = "PyTorch"\nsteps = 100000')
     begin = time.monotonic()

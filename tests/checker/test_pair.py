@@ -51,6 +51,7 @@ def test_right_port_of_many_layers_passes_and_is_saved(tmp_path, capsys):
     assert torch_impl.predict(port, x).shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_weights_go_to_keras_as_well(tmp_path):
     saved = tmp_path / "port.weights.h5"
     report = check_pair(
@@ -89,6 +90,7 @@ def test_wrong_port_is_shown_where_it_parts(tmp_path, capsys):
     assert "row 0, unit 3" in shown
 
 
+@pytest.mark.slow
 def test_what_weights_cannot_mend_is_named_and_fails_on_its_rung(tmp_path, capsys):
     certificate = tmp_path / "c.json"
     assert check("keras_small", "torch_small", "--json", certificate) == 1
@@ -116,8 +118,13 @@ def test_what_weights_cannot_mend_is_named_and_fails_on_its_rung(tmp_path, capsy
     ("ours", "theirs", "options", "message"),
     [
         ("keras_small", "torch_other", [], "lstm (lstm), batch_norm (batch_normalization), dense"),
-        ("keras_old_gru", "torch_gru", [], "reset_after=True in Keras"),
-        ("fails", "torch_gru", [], "got RuntimeError: two lines"),
+        pytest.param(
+            *("keras_old_gru", "torch_gru", [], "reset_after=True in Keras"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("fails", "torch_gru", [], "got RuntimeError: two lines"), marks=pytest.mark.slow
+        ),
         ("keras_small", "torch_own_weight", [], "layers of known kinds, got scale"),
         ("nothing", "torch_gru", [], "must have the function nothing"),
         ("number", "torch_gru", [], "must be a function, got int"),
@@ -141,6 +148,7 @@ def test_what_cannot_be_compared_is_said_in_one_line(capsys, ours, theirs, optio
         ("keras_bidirectional", "torch_nan", "gradient/bidirectional"),
     ],
 )
+@pytest.mark.slow
 def test_faults_that_hide_are_found(tmp_path, ours, theirs, tensor):
     """In padding, and in a gradient that is NaN: a failed gate, not bad input."""
     certificate = tmp_path / "c.json"
@@ -172,6 +180,7 @@ def test_functions_are_found_again_by_another_process():
         as_spec(lambda: None)
 
 
+@pytest.mark.slow
 def test_example_of_the_page_on_porting_does_what_the_page_says(tmp_path, capsys):
     page = Path(__file__).parents[2] / "docs" / "porting.md"
     file = tmp_path / "mine.py"

@@ -129,6 +129,7 @@ def test_checker_imports_no_more_than_the_wheel_needs():
             assert {name.split(".")[0] for name in modules} <= may, path
 
 
+@pytest.mark.slow
 def test_command_runs_where_folders_are_called_as_ours(installed, project):
     command = ["-m", "attention_twins", "check", "mine:keras_model", "--keras-backend", "torch"]
     command += ["--steps", "4"]
@@ -146,6 +147,7 @@ def test_commands_of_the_clone_say_that_they_need_it(installed, project):
     assert "clone" in found.stderr
 
 
+@pytest.mark.slow
 def test_function_is_imported_where_folders_are_called_as_ours(installed, project):
     (project / "script.py").write_text(SCRIPT)
     found = run(installed, project, "script.py")

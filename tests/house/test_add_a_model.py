@@ -91,7 +91,13 @@ def run(folder, *command):
     return found.returncode, found.stdout + found.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        command if command.startswith("run") else pytest.param(command, marks=pytest.mark.slow)
+        for command in COMMANDS
+    ],
+)
 def test_every_command_takes_the_new_network_by_name(copy, command):
     code, said = run(copy, "benchmarks", *command.split())
     assert code == 0 or command.startswith("bench"), said  # of a busy machine no line counts

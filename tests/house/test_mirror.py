@@ -47,8 +47,8 @@ KERAS_ONLY = {
     ("runtime.py", "sublayers"),  # PyTorch's modules tell
     ("runtime.py", "flat_layers"),
     ("runtime.py", "many_optimizer_class"),
-    ("training.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
-    ("training.py", "StepWatcher"),
+    ("steps.py", "Watcher"),  # PyTorch's users write the loop, Keras's write callbacks
+    ("steps.py", "StepWatcher"),
 }
 TORCH_FILES = {
     ("torch_impl", "inductor.py"),  # Keras's compilers are in keras_impl/backends
@@ -81,7 +81,7 @@ DIFFER = {
     ("attention.py", "create_attention"),
     ("kinds.py", "KINDS"),  # the classes of each framework
     ("many.py", "CHUNK"),  # what suits each compiler
-    ("training.py", "LOSSES"),
+    ("steps.py", "LOSSES"),
     ("weights.py", "variables"),
 }
 

@@ -10,6 +10,7 @@ import pytest
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "side_by_side.py"
 
 
+@pytest.mark.slow
 def test_runs_from_top_to_bottom(tmp_path):
     run = subprocess.run(
         [sys.executable, str(NOTEBOOK)],
@@ -30,6 +31,7 @@ def test_is_a_notebook_with_text_between_its_cells():
 
 
 @pytest.mark.parametrize("wrong", ["np.tanh(x @ W + b + 1e-6)", "(np.tanh(x @ W + b) * 1.001)"])
+@pytest.mark.slow
 def test_its_numbers_are_checked_where_they_are_computed(tmp_path, wrong):
     source = NOTEBOOK.read_text()
     assert source.count("np.tanh(x @ W + b)") == 1

@@ -7,33 +7,33 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
+TESTS = Path(__file__).parents[1]
 FILES = [
-    "test_attention.py",
-    "test_keras_conventions.py",
-    "test_interchange.py",
-    "test_layers.py",
-    "test_models.py",
-    "test_optimizer.py",
-    "test_trace.py",
-    "test_training.py",
-    "test_variants.py",
+    "impl/test_attention.py",
+    "impl/test_keras_conventions.py",
+    "impl/test_onnx.py",
+    "checker/test_kinds.py",
+    "impl/test_models.py",
+    "impl/test_optimizer.py",
+    "checker/test_trace.py",
+    "impl/test_training.py",
+    "impl/test_variants.py",
 ]
-FASTER = ["test_compiled.py", "test_many.py", "test_switches.py"]
-"""On torch the ladder in test_check.py trains so: compiling it twice would take minutes more."""
+FASTER = ["impl/test_compiled.py", "impl/test_many.py", "bench/test_switches.py"]
+"""On torch the stages in test_prove.py train so: compiling it twice would take minutes more."""
 
 
 @pytest.mark.parametrize(
     ("backend", "files"), [("jax", FILES), ("jax", FASTER), ("torch", FILES)], ids=str
 )
-def test_everything_holds_on(backend, files, tmp_path):
-    folder = Path(__file__).parent
-    settings = {"KERAS_BACKEND": backend, "JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
-    # Many tests compile the same network: a third of the time is saved.
-    settings |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+def test_everything_holds_on(backend, files, pytestconfig):
+    tier = ["-m", pytestconfig.option.markexpr, "-k", "not torch-"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", "not torch-", *(folder / f for f in files)],
-        env=os.environ | settings,
-        cwd=folder.parent,
+        [sys.executable, "-m", "pytest", "-q", *tier, *(TESTS / file for file in files)],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        cwd=TESTS.parent,
         capture_output=True,
         text=True,
     )

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from helpers import config_of, furthest, some_data
+from helpers import SLOW_IN_TORCH, config_of, furthest, some_data
 
 import keras_impl
 import torch_impl
@@ -106,6 +106,7 @@ def test_update_is_pytorchs_own(optimizer, setup):
 
 
 @pytest.mark.skipif(SLOW, reason="as above")
+@SLOW_IN_TORCH
 def test_goes_on_from_a_start(twin):
     config = TrainConfig(learning_rate=0.01, keras_backend=BACKEND)
     model_config, data = config_of("rnn", "float32"), some_data("float32")
@@ -123,6 +124,7 @@ def test_goes_on_from_a_start(twin):
 
 
 @pytest.mark.skipif(SLOW, reason="as above")
+@SLOW_IN_TORCH
 def test_native_set_up(twin):
     plain, fast = by_both(twin, "rnn", "float64", {"setup": "native", "epochs": 3})
     assert furthest(fast, plain) <= 1e-14
@@ -130,6 +132,7 @@ def test_native_set_up(twin):
 
 @pytest.mark.skipif(SLOW, reason="as above")
 @pytest.mark.parametrize("loss", ["mae", "bce", "ce"])
+@SLOW_IN_TORCH
 def test_every_loss(twin, loss):
     data = some_data("float64")
     if loss == "ce":

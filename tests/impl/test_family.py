@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from helpers import config_of, furthest, some_data
+from helpers import SLOW_IN_TORCH, config_of, furthest, some_data
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import keras_impl
@@ -226,6 +226,7 @@ def test_masked_encoder_starts_from_its_last_number(twin):
 
 
 @pytest.mark.parametrize("model", FAMILY if BACKEND != "torch" else FAMILY[:1])
+@SLOW_IN_TORCH
 def test_faster_ways_do_what_fit_does(twin, model):
     if twin is torch_impl and model not in (FAMILY[0], FAMILY[-1]):
         pytest.skip("its compiler takes half a minute; the certificate has all of them")

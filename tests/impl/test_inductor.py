@@ -52,7 +52,13 @@ def many_calls_step(k, given, state):
     return [matrix, torch.cos(vector) + given[0]]
 
 
-STEPS = [long_step, forgetful_step, swapping_step, large_step, many_calls_step]
+STEPS = [
+    long_step,
+    pytest.param(forgetful_step, marks=pytest.mark.slow),
+    swapping_step,
+    large_step,
+    pytest.param(many_calls_step, marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize("step", STEPS)

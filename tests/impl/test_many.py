@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import config_of, some_data
+from helpers import config_of, for_both, some_data
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,7 +44,7 @@ if not SLOW:
     CASES += [("rnn", "float32", "twin"), ("rnn", "float64", "native")]
 
 
-@pytest.mark.parametrize(("model", "dtype", "setup"), CASES)
+@for_both(("model", "dtype", "setup"), CASES, CASES[-1])
 def test_every_start_is_as_fit_makes_it(twin, model, dtype, setup):
     tolerance = {"float64": 1e-14, "float32": 2e-6}[dtype]
     config = TrainConfig(**vars(CONFIG) | {"setup": setup})
@@ -67,6 +67,7 @@ def test_every_start_is_as_fit_makes_it(twin, model, dtype, setup):
 
 
 @pytest.mark.skipif(SLOW, reason="every size of a chunk is compiled")
+@pytest.mark.slow
 def test_neighbours_do_not_matter(twin, monkeypatch):
     """Bit for bit in chunks of one size, up to rounding in chunks of another."""
     whole = train_many(twin, "rnn", "float32")
@@ -84,6 +85,7 @@ def test_neighbours_do_not_matter(twin, monkeypatch):
 
 
 @pytest.mark.skipif(SLOW, reason="as above")
+@pytest.mark.slow
 def test_order_may_be_given(twin):
     drawn = train_many(twin, "rnn", "float32", seeds=SEEDS)
     orders = np.stack([batch_order(23, 4, seed) for seed in SEEDS])
@@ -149,6 +151,7 @@ def test_no_rows_to_predict():
 
 
 @pytest.mark.skipif(SLOW, reason="as above")
+@pytest.mark.slow
 def test_twins_agree_on_many_starts():
     both = [train_many(twin, "rnn", "float32") for twin in (keras_impl, torch_impl)]
     for name, array in both[0].weights.items():
@@ -156,6 +159,7 @@ def test_twins_agree_on_many_starts():
 
 
 @pytest.mark.skipif(SLOW, reason="as above")
+@pytest.mark.slow
 def test_a_start_that_diverges_touches_no_other():
     config = TrainConfig(**vars(CONFIG) | {"optimizer": "sgd"})
     calm = train_many(keras_impl, "rnn", "float32", config, rates=[0.01, 0.01, 0.01])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
-from helpers import config_of
+from helpers import SLOW_IN_TORCH, config_of, for_both
 
 from attention_twins.errors import InputError
 from shared import reference
@@ -24,7 +24,7 @@ def written(twin, config, path):
     return lambda x: session.run(None, {"x": x})
 
 
-@pytest.mark.parametrize("model", MODELS)
+@for_both(["model"], [(model,) for model in MODELS], ("rnn_with_attention",))
 def test_onnxruntime_computes_what_the_definition_says(twin, model, tmp_path):
     config = config_of(model, "float32")
     judge = written(twin, config, tmp_path / "model.onnx")
@@ -36,6 +36,7 @@ def test_onnxruntime_computes_what_the_definition_says(twin, model, tmp_path):
         np.testing.assert_allclose(found, desired, rtol=0, atol=1e-6)
 
 
+@SLOW_IN_TORCH
 @pytest.mark.parametrize("score", ["linear", "additive"])
 def test_variants_of_attention_too(twin, score, tmp_path):
     config = replace(config_of("rnn_with_attention", "float32"), score=score)
@@ -45,6 +46,7 @@ def test_variants_of_attention_too(twin, score, tmp_path):
     np.testing.assert_allclose(found, desired, rtol=0, atol=1e-6)
 
 
+@SLOW_IN_TORCH
 def test_a_wrong_weight_would_be_seen(twin, tmp_path):
     config = config_of("lstm", "float32")
     x = np.ones((2, *config.input_shape), "float32")

@@ -71,7 +71,10 @@ def test_rmsprop_is_unbridgeable_by_its_epsilon_alone():
         np.testing.assert_allclose(abs(torch.weights[name] - array), theirs, rtol=1e-7, atol=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", BRIDGED)
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adam", *(pytest.param(o, marks=pytest.mark.slow) for o in BRIDGED if o != "adam")],
+)
 @pytest.mark.parametrize("first", [keras_impl, torch_impl])
 @pytest.mark.parametrize("second", [keras_impl, torch_impl])
 def test_second_half_in_the_other_framework(optimizer, first, second):

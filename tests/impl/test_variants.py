@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from helpers import some_data
+from helpers import SLOW_IN_TORCH, some_data
 
 import keras_impl
 import torch_impl
@@ -200,6 +200,7 @@ def test_keras_saves_and_loads_them(tmp_path, variant):
 
 
 @pytest.mark.parametrize("variant", NAMES)
+@SLOW_IN_TORCH
 def test_faster_ways_train_them_as_fit_does(twin, variant):
     """PyTorch's compiler takes half a minute for each: there only the additive one, by fit_many."""
     if SLOW or (twin is torch_impl and variant != "additive"):
@@ -241,16 +242,17 @@ def test_layers_refuse_what_they_do_not_know(twin, options):
 
 
 @pytest.mark.parametrize("variant", ["linear", "temperature", "additive"])
-def test_variants_climb_the_ladder(capsys, variant):
+@pytest.mark.slow
+def test_variants_pass_every_stage(capsys, variant):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("its workers have backends of their own")
     options = ["--variant", variant, "--dtype", "float64", "--keras-backend", "tensorflow"]
-    assert main(["check", *options, "--steps", "40", "--no-faster"]) == 0
+    assert main(["prove", *options, "--steps", "40", "--no-faster"]) == 0
     assert f"rnn_with_attention, {variant}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_unknown_variant_is_one_line(capsys):
-    assert main(["check", "--variant", "softer"]) == 2
+    assert main(["prove", "--variant", "softer"]) == 2
     assert "variant must be one of all, tutorial, linear" in capsys.readouterr().err
-    assert main(["check", "--variant", "linear", "--model", "rnn"]) == 2
+    assert main(["prove", "--variant", "linear", "--model", "rnn"]) == 2
     assert "for a variant, got 'rnn'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`twins check`: the ladder on all four twins, and every way it can end."""
+"""`twins prove`: the stages on all four twins, and every way it can end."""
 
 import contextlib
 import json
@@ -23,14 +23,16 @@ QUICK = ["prove", "--model", "rnn", "--dtype", "float64", "--steps", "6", "--no-
 KERAS = ["Keras/tensorflow", "Keras/jax", "Keras/torch"]
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """The float64 ladder to 1,000 steps on all four twins."""
-    folder = tmp_path_factory.mktemp("check")
-    options = ["--dtype", "float64", "--steps", "1000", "--json", str(folder / "c.json")]
-    assert main(["prove", *options, "--figure", str(folder / "growth.png")]) == 0
-    assert (folder / "growth.png").stat().st_size > 10_000
-    return json.loads((folder / "c.json").read_text())
+@pytest.fixture(scope="session")
+def certificate(once):
+    """Every stage in float64 to 1,000 steps on all four twins."""
+
+    def fill(folder):
+        options = ["--dtype", "float64", "--steps", "1000", "--json", str(folder / "c.json")]
+        assert main(["prove", *options, "--figure", str(folder / "growth.png")]) == 0
+        assert (folder / "growth.png").stat().st_size > 10_000
+
+    return json.loads((once("certificate", fill) / "c.json").read_text())
 
 
 def test_every_stage_of_every_network_in_every_twin_is_there(certificate):
@@ -228,6 +230,7 @@ def test_interrupted_check_keeps_what_is_finished(tmp_path):
     assert not any(worker.is_running() and worker.status() != "zombie" for worker in workers)
 
 
+@pytest.mark.slow
 def test_worker_that_is_killed_is_a_failure(tmp_path):
     path = tmp_path / "c.json"
     command = ["--keras-backend", "torch", "--dtype", "float64", "--steps", "3000", "--no-faster"]

@@ -9,6 +9,7 @@ import torch_impl
 from attention_twins.cli import main
 from attention_twins.traces import STAGES
 from benchmarks.prove.wrong_ports import WRONG_PORTS, applied, edited, find
+from shared.config import TUTORIAL_MODELS
 
 # The eleven that are made most often, and what sees them first.
 ELEVEN = {
@@ -26,13 +27,35 @@ ELEVEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def matrix(tmp_path_factory):
-    path = tmp_path_factory.mktemp("mutants") / "m.json"
+def detections(path):
+    """What `twins prove --wrong-ports` finds of every port."""
     assert main(["prove", "--wrong-ports", "--json", str(path)]) == 0
     record = json.loads(path.read_text())
     assert record["ok"]
     return {(found["mutant"], found["model"]): found for found in record["kills"]}
+
+
+@pytest.fixture(scope="session")
+def matrix(once):
+    path = once("wrong-ports", lambda folder: detections(folder / "m.json")) / "m.json"
+    record = json.loads(path.read_text())
+    return {(found["mutant"], found["model"]): found for found in record["kills"]}
+
+
+def test_one_port_for_each_stage_is_seen_by_it(tmp_path, monkeypatch):
+    few = {
+        port.seen_first_by: (name, port)
+        for name, port in reversed(WRONG_PORTS.items())
+        if port.model in TUTORIAL_MODELS
+    }
+    assert {"forward", "gradients", "step"} <= few.keys()
+    monkeypatch.setattr("benchmarks.prove.detection.WRONG_PORTS", dict(few.values()))
+    found = detections(tmp_path / "m.json")
+    assert len(found) == len(TUTORIAL_MODELS) + len(few)
+    for stage, (name, port) in few.items():
+        assert found[name, port.model]["killed_by"] == stage
+    for model in TUTORIAL_MODELS:
+        assert found["", model]["killed_by"] is None
 
 
 def test_correct_port_passes(matrix):

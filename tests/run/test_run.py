@@ -16,37 +16,58 @@ from shared.config import TUTORIAL_MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.tasks import load_data
 from shared.weights import initial_weights, load_weights
 
+KEPT = [
+    "attention.png",
+    "attention.svg",
+    "loss.png",
+    "loss.svg",
+    "predictions.png",
+    "predictions.svg",
+    "record.json",
+    "report.html",
+    "weights/keras-rnn.safetensors",
+    "weights/keras-rnn_with_attention.safetensors",
+    "weights/torch-rnn.safetensors",
+    "weights/torch-rnn_with_attention.safetensors",
+]
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """One run with the defaults, and what it printed."""
-    out = tmp_path_factory.mktemp("run") / "out"
-    run = subprocess.run(
-        [*COMMAND, *DEFAULT, "--out", str(out)], capture_output=True, text=True, timeout=300
-    )
+
+@pytest.fixture(scope="session")
+def finished(once):
+    """One run with the defaults, where it keeps what it made, and what it printed."""
+
+    def fill(folder):
+        command = [*COMMAND, *DEFAULT, "--out", str(folder / "out")]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        (folder / "run.json").write_text(json.dumps([run.returncode, run.stdout, run.stderr]))
+
+    folder = once("run", fill)
+    run = subprocess.CompletedProcess([], *json.loads((folder / "run.json").read_text()))
     assert run.returncode == 0, run.stderr
-    return out, run
+    return folder / "out", run
+
+
+def kept(out):
+    """Files that a run has made; none of the figures is empty."""
+    for path in out.glob("*.png"):
+        assert path.stat().st_size > 10_000
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
+
+
+def test_plain_run_of_the_tutorial_keeps_all_and_its_twins_agree(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*QUICK, "--out", str(out)]) == 0
+    assert kept(out) == KEPT
+    assert max(read(out)["weight_difference"].values()) < 1e-6
+    shown = capsys.readouterr().out
+    for text in ("rnn_with_attention  PyTorch               33", "Read with care:"):
+        assert text in shown
 
 
 def test_keeps_record_weights_and_figures(finished):
     out, run = finished
     assert str(out / "report.html") in run.stdout.replace("\n", "")
-    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == [
-        "attention.png",
-        "attention.svg",
-        "loss.png",
-        "loss.svg",
-        "predictions.png",
-        "predictions.svg",
-        "record.json",
-        "report.html",
-        "weights/keras-rnn.safetensors",
-        "weights/keras-rnn_with_attention.safetensors",
-        "weights/torch-rnn.safetensors",
-        "weights/torch-rnn_with_attention.safetensors",
-    ]
-    for path in out.glob("*.png"):
-        assert path.stat().st_size > 10_000
+    assert kept(out) == KEPT
 
 
 def test_record_says_what_ran_where(finished):
@@ -157,7 +178,10 @@ def test_without_a_compiler_it_trains_by_fit(tmp_path):
     "options",
     [
         ["--keras-backend", "jax", "--dtype", "float64"],
-        ["--keras-backend", "torch", "--units", "3", "--time-steps", "7", "--threads", "2"],
+        pytest.param(
+            ["--keras-backend", "torch", "--units", "3", "--time-steps", "7", "--threads", "2"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_other_backends_agree_too(tmp_path, options):
@@ -168,6 +192,7 @@ def test_other_backends_agree_too(tmp_path, options):
     assert max(record["weight_difference"].values()) < limit
 
 
+@pytest.mark.slow
 def test_native_set_up_differs(tmp_path):
     assert main([*QUICK, "--setup", "native", "--out", str(tmp_path / "out")]) == 0
     record = read(tmp_path / "out")

@@ -52,7 +52,12 @@ def start():
 
 
 @pytest.mark.parametrize(
-    ("missing", "left"), [("torch", "keras"), ("keras", "torch"), ("tensorflow", "torch")]
+    ("missing", "left"),
+    [
+        ("torch", "keras"),
+        pytest.param("keras", "torch", marks=pytest.mark.slow),
+        pytest.param("tensorflow", "torch", marks=pytest.mark.slow),
+    ],
 )
 def test_missing_framework_does_not_stop_the_other(tmp_path, without, missing, left):
     without(missing)
@@ -77,6 +82,7 @@ def test_nothing_installed_is_an_error_in_one_line(tmp_path, without):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_interrupt_keeps_what_is_finished(tmp_path, start):
     """PyTorch's first network is done in no time; Keras on torch takes minutes for its own."""
     out = tmp_path / "out"
@@ -101,6 +107,7 @@ def test_interrupt_keeps_what_is_finished(tmp_path, start):
     assert not list(out.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_crash_of_one_twin_is_told_and_the_other_goes_on(tmp_path, start):
     out = tmp_path / "out"
     options = ["--numbers", "300", "--epochs", "30", "--keras-backend", "torch", "--out", str(out)]

@@ -17,6 +17,7 @@ from shared.config import DataConfig
 from shared.tasks import load_data
 
 
+@pytest.mark.slow
 def test_search_proposes_and_the_study_judges(tmp_path, capsys):
     """What is found is trained on all rows, from starts that no trial has seen."""
     options = [*FAST, "--model", "rnn", "--search", "6"]
@@ -33,6 +34,7 @@ def test_search_proposes_and_the_study_judges(tmp_path, capsys):
     assert "Found by search, 6 trials each" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_was_found_with_attention_meets_what_was_found_without(tmp_path, monkeypatch):
     def proposed(arm, *_):
         return replace(arm, units=8 if arm.model == "rnn" else 4, learning_rate=0.5)

@@ -38,6 +38,7 @@ def test_trains_shows_and_keeps(tmp_path, capsys):
     assert not (found.folder / ".lock").exists()
 
 
+@pytest.mark.slow
 def test_every_start_is_what_fit_makes_of_it(tmp_path):
     import keras_impl
     from shared.config import TrainConfig
@@ -62,6 +63,7 @@ def test_every_start_is_what_fit_makes_of_it(tmp_path):
             np.testing.assert_allclose(start[f"{side}_mse"], desired, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_results_are_equal_to_the_bit_whatever_the_workers(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.study.arms.CHUNK", 3)
     lines = []
@@ -121,6 +123,7 @@ def test_starts_by_pytorchs_rules(setup):
             np.testing.assert_array_equal(own[name], keras[name])
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     whole = study(tmp_path, *FAST, name="whole")[1]
     code, found = study(tmp_path, *FAST)
@@ -212,6 +215,7 @@ def test_chunk_that_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys)
     assert "Stopped: Keras/jax, rnn: " in printed and "Traceback" not in printed
 
 
+@pytest.mark.slow
 def test_other_configurations_are_never_mixed(tmp_path, capsys):
     _, found = study(tmp_path, *FAST, "--model", "rnn")
     for options in (["--seeds", "7"], ["--units", "3"], ["--out", "x"], ["--data", "lucas"]):
@@ -268,6 +272,7 @@ def test_scheduler_that_does_not_answer_is_one_line_within_seconds(tmp_path, cap
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_dask_cluster_of_two_workers_one_killed(tmp_path, monkeypatch):
     """The same chunks on a real cluster; bit-equal, though a worker is killed in the middle."""
     distributed = pytest.importorskip("distributed")
