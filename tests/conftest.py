@@ -7,12 +7,13 @@
    such case, its first case for each twin is quick. `pytest_collection_modifyitems` does this.
 2. What takes a result that is slow to make (SLOW_FIXTURES) is slow.
 3. By `@pytest.mark.slow` or `pytest.param(..., marks=pytest.mark.slow)`, a test or case is slow
-   - that compiles with PyTorch, but for one network for each of fit_compiled and fit_many, and the
-     smallest steps of test_inductor.py; that compiles more than once in Keras on other backends;
+   - that compiles with PyTorch, but for one network for each of fit_compiled and fit_many, one that
+     is exported and the smallest steps of test_inductor.py; that compiles in Keras what another
+     quick test compiles, or an encoder and decoder, or a GRU;
    - that starts a command of ours once more to see another option, page, network or fault, but for
      one small run of each command and of each kind of fault: a missing package, a crash, an
      interrupt, a wrong port for each stage, bad input;
-   - that runs test files again on another backend.
+   - that runs test files again on another backend, or makes the documents anew.
 
 What compiles is shared: one folder for each session, cold when it begins and gone when it ends,
 holds the caches of JAX, Inductor and Numba for the tests and for every process that they start.

@@ -225,7 +225,13 @@ def test_masked_encoder_starts_from_its_last_number(twin):
     np.testing.assert_allclose(found, desired, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("model", FAMILY if BACKEND != "torch" else FAMILY[:1])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(model, marks=[] if model.startswith(("lstm", "conv")) else pytest.mark.slow)
+        for model in (FAMILY if BACKEND != "torch" else FAMILY[:1])
+    ],
+)
 @SLOW_IN_TORCH
 def test_faster_ways_do_what_fit_does(twin, model):
     if twin is torch_impl and model not in (FAMILY[0], FAMILY[-1]):

@@ -76,6 +76,7 @@ def test_what_is_handed_on_outlives_the_step(step):
         assert (before == after).all()
 
 
+@pytest.mark.slow
 def test_small_values_are_not_allocated():
     given, state = [torch.zeros(3).double()], [tensor.clone() for tensor in STATE]
     _, code = run_and_get_cpp_code(compiled(long_step), 0, 1, given, state)

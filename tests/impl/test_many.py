@@ -44,7 +44,7 @@ if not SLOW:
     CASES += [("rnn", "float32", "twin"), ("rnn", "float64", "native")]
 
 
-@for_both(("model", "dtype", "setup"), CASES, CASES[-1])
+@for_both(("model", "dtype", "setup"), CASES, ("rnn", "float32", "twin"))
 def test_every_start_is_as_fit_makes_it(twin, model, dtype, setup):
     tolerance = {"float64": 1e-14, "float32": 2e-6}[dtype]
     config = TrainConfig(**vars(CONFIG) | {"setup": setup})

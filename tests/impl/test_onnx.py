@@ -36,8 +36,8 @@ def test_onnxruntime_computes_what_the_definition_says(twin, model, tmp_path):
         np.testing.assert_allclose(found, desired, rtol=0, atol=1e-6)
 
 
-@SLOW_IN_TORCH
 @pytest.mark.parametrize("score", ["linear", "additive"])
+@SLOW_IN_TORCH
 def test_variants_of_attention_too(twin, score, tmp_path):
     config = replace(config_of("rnn_with_attention", "float32"), score=score)
     x = np.random.default_rng(0).normal(size=(4, *config.input_shape)).astype("float32")

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from synthetic import FAST, OTHER, PLAIN, record_of
 
 from benchmarks.bench.documents import again_block
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_measured_parts_are_what_the_command_makes():
     documents = filled_documents()
     assert len(documents) == 5

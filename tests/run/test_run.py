@@ -163,6 +163,7 @@ def test_starts_from_saved_weights(finished, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_without_a_compiler_it_trains_by_fit(tmp_path):
     out = tmp_path / "out"
     command = [*COMMAND, *DEFAULT, "--model", "rnn", "--out", str(out)]
@@ -178,12 +179,10 @@ def test_without_a_compiler_it_trains_by_fit(tmp_path):
     "options",
     [
         ["--keras-backend", "jax", "--dtype", "float64"],
-        pytest.param(
-            ["--keras-backend", "torch", "--units", "3", "--time-steps", "7", "--threads", "2"],
-            marks=pytest.mark.slow,
-        ),
+        ["--keras-backend", "torch", "--units", "3", "--time-steps", "7", "--threads", "2"],
     ],
 )
+@pytest.mark.slow
 def test_other_backends_agree_too(tmp_path, options):
     assert main([*QUICK, *options, "--out", str(tmp_path / "out")]) == 0
     record = read(tmp_path / "out")
