@@ -85,7 +85,8 @@ def check_pair(
             return Plan(backend, partners, 2, make_and_run, package, arguments)
 
         plans = {worker: plan(worker, backend) for worker, backend in backends.items()}
-        plans["torch"] = plan("torch", "jax")
+        # A module may hold both models: what Keras runs on must be there for PyTorch's worker, too.
+        plans["torch"] = plan("torch", keras_backends[0])
         record = open_record("check pair", [])
         coordinator = Coordinator(plans, Path(name), pairing)
         try:

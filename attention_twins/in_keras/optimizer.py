@@ -50,7 +50,7 @@ def get_state(model: keras.Model, optimizer: Any, config: Training) -> Weights:
         for name, slot in _slots(model, optimizer, config).items()
     }
     if "t" in OPTIMIZERS[config.optimizer]:
-        state["t"] = np.array(int(optimizer.iterations), np.int64)
+        state["t"] = np.array(keras.ops.convert_to_numpy(optimizer.iterations), np.int64)
     return state
 
 

@@ -7,7 +7,6 @@ import pytest
 from synthetic import FAST, OTHER, PLAIN, record_of
 
 from benchmarks.bench.documents import again_block
-from benchmarks.bench.records import Record
 from benchmarks.common.sources import code_lines
 from benchmarks.documents import filled_documents
 
