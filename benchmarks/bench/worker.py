@@ -54,6 +54,7 @@ def variables(cell: Cell, caches: Path) -> dict[str, str]:
         "NVIDIA_TF32_OVERRIDE": "1" if cell.switch == "TF32" else "0",
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "torch"),
         "NUMBA_CACHE_DIR": str(caches / "numba"),
+        "JAX_ENABLE_COMPILATION_CACHE": "false",  # whatever the caller's environment names
     }
 
 
