@@ -13,6 +13,7 @@ import keras_impl
 import torch_impl
 from attention_twins.errors import InputError
 from attention_twins.in_keras.runtime import floatx
+from attention_twins.parity import named
 from shared import numpy_layers, reference
 from shared.config import DECODERS, MODELS, DataConfig, ModelConfig, TrainConfig
 from shared.data import windows
@@ -71,7 +72,7 @@ def test_pooling_breaks_ties_alike(twin):
     twin.set_weights(created, weights)
     data = some_data("float64", shape=config.input_shape)
     x, y = data.train_x[:5], data.train_y[:5]
-    found = twin.trace(created, x, y)["gradient/conv/kernel"]
+    found = named(twin.trace(created, x, y))["gradient/conv/kernel"]
     desired = reference.gradients(config, weights, x, y)["conv/kernel"]
     np.testing.assert_allclose(found, desired, rtol=0, atol=1e-14)
 
@@ -176,7 +177,7 @@ def test_told_behind_a_mask(twin, model):
     y, mask = data.train_y[:7], np.random.default_rng(1).random((7, config.time_steps)) < 0.6
     mask[2] = False
     found, desired = (
-        twin.trace(created, told, y, mask),
+        named(twin.trace(created, told, y, mask)),
         reference.forward(config, weights, told, mask),
     )
     for name, array in desired.items():
@@ -208,7 +209,7 @@ def test_each_step_of_the_decoder_looks_elsewhere(twin):
     created, config, weights = made(twin, DECODERS[1], dense_units=3)
     x = some_data("float64", shape=config.input_shape).train_x
     trace = reference.forward(config, weights, x)
-    found = twin.trace(created, x, np.zeros((23, 3)))
+    found = named(twin.trace(created, x, np.zeros((23, 3))))
     for suffix in ("", "_2", "_3"):
         name = f"attention/alpha{suffix}"
         np.testing.assert_allclose(found[name], trace[name], rtol=0, atol=1e-15)
@@ -219,7 +220,7 @@ def test_masked_encoder_starts_from_its_last_number(twin):
     created, config, weights = made(twin, DECODERS[1])
     x = some_data("float64", shape=config.input_shape).train_x[:4]
     short = np.array([[True, True, True, False, False]] * 4)
-    found = twin.trace(created, x, np.zeros((4, 2)), short)["output"]
+    found = named(twin.trace(created, x, np.zeros((4, 2)), short))["output"]
     shorter = replace(config, time_steps=3)
     desired = reference.forward(shorter, weights, x[:, :3])["output"]
     np.testing.assert_allclose(found, desired, rtol=0, atol=1e-14)

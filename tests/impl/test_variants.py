@@ -14,6 +14,7 @@ import torch_impl
 from attention_twins.cli import main
 from attention_twins.errors import InputError
 from attention_twins.in_keras.runtime import floatx
+from attention_twins.parity import named
 from shared import reference
 from shared.config import VARIANTS, ModelConfig, TrainConfig
 from shared.weights import initial_weights, random_weights, weight_shapes
@@ -43,7 +44,7 @@ def test_equals_the_definition_with_every_gradient(twin, variant, masked):
     weights, (x, y, mask) = random_weights(config), rows(config)
     model = twin.create_model(config)
     twin.set_weights(model, weights)
-    found = twin.trace(model, x, y, mask if masked else None)
+    found = named(twin.trace(model, x, y, mask if masked else None))
     desired = reference.forward(config, weights, x, mask if masked else None)
     for name, array in desired.items():
         np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-14, err_msg=name)
@@ -75,8 +76,8 @@ def test_masked_values_touch_nothing(twin, variant):
     weights, (x, y, mask) = random_weights(config), rows(config)
     model = twin.create_model(config)
     twin.set_weights(model, weights)
-    clean = twin.trace(model, np.where(mask[..., None], x, 0), y, mask)
-    other = twin.trace(model, np.where(mask[..., None], x, 9e9), y, mask)
+    clean = named(twin.trace(model, np.where(mask[..., None], x, 0), y, mask))
+    other = named(twin.trace(model, np.where(mask[..., None], x, 9e9), y, mask))
     for name, array in clean.items():
         if name not in ("rnn/h", "attention/input"):
             np.testing.assert_array_equal(other[name], array, err_msg=name)
