@@ -52,6 +52,9 @@ os.dup2(stderr, 2)
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from jaxtyping import install_import_hook
+
+install_import_hook("shared", "typecheck.arrays")  # from here on; processes of their own go without
 
 import keras_impl
 import torch_impl

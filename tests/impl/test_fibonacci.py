@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 from sklearn.preprocessing import MinMaxScaler
 
 from attention_twins.errors import InputError
 from shared.config import DataConfig
-from shared.data import batch_order
+from shared.data import batch_order, windows
 from shared.fibonacci import get_fib_seq, get_fib_xy
 from shared.tasks import load_data
 
@@ -187,3 +188,10 @@ def test_1475_numbers_are_finite_and_the_next_would_not_be():
     assert np.isfinite(last_two).all()
     with np.errstate(over="ignore"):
         assert np.isinf(last_two.sum())
+
+
+@pytest.mark.parametrize("seq", [np.ones((3, 3)), np.ones(3, int)])
+def test_shapes_in_signatures_are_held(seq):
+    """While the tests run: conftest.py puts a check around every function of shared."""
+    with pytest.raises(TypeCheckError, match="shared.data.windows"):
+        windows(seq, 2)
