@@ -100,7 +100,7 @@ class Prove:
         if "tutorial" not in variants and not {*models} & {*WITH_VARIANTS}:
             raise InputError(
                 f"model must be one of {', '.join(WITH_VARIANTS)} for a variant, "
-                f"got {', '.join(network.model)}"
+                f"got {', '.join(map(repr, network.model))}"
             )
         # Only now: what they import takes seconds.
         if self.comparison.wrong_ports:
