@@ -113,7 +113,7 @@ def distance(cell: Cell, weights: Weights) -> dict[str, float]:
     After the first epoch, or by fit_many after all of them. The tolerance is that of the checker;
     where float32 itself is farther than that from float64, twice its own error; for networks whose
     tolerance the checker derives, that one. Of many seeds in float32 only the first is compared:
-    XLA takes subnormal numbers for 0, the scalar loop does not, and some trainings make much of
+    XLA takes subnormal numbers for 0, the scalar limit does not, and some trainings make much of
     that; in float64 none does, and the last is compared too.
     """
     derived = cell.model not in TUTORIAL_MODELS
@@ -151,9 +151,9 @@ def reference(
     many: bool,
     judge: str = PYTORCH.name,
 ) -> Weights:
-    """Weights by the scalar loop, in the order that `fit`, or fit_many, has.
+    """Weights by the scalar limit, in the order that `fit`, or fit_many, has.
 
-    Of networks that the scalar loop does not know, by `fit` of the twin `judge`, which is proven.
+    Of networks that the scalar limit does not know, by `fit` of the twin `judge`, which is proven.
 
     Raises:
         InputError: the judge cannot train it.

@@ -171,7 +171,7 @@ def study_section(study: Study) -> Section:
     """Does attention help?"""
     margin = 0.05
     text = (
-        f"{answer(study)} Every network from many starts; a cross is the tutorial's own figure, of "
+        f"{answer(study)} Every network with many seeds; a cross is the tutorial's own figure, of "
         "one run."
     )
     return Section(
@@ -185,9 +185,9 @@ def study_section(study: Study) -> Section:
 
 
 def attention_section() -> Section:
-    """Attention weights of a start that one can choose."""
-    text = "The weight of each time step, averaged over the test rows, of a start to choose."
-    return Section("attention", "Where a start looks", text, chooser=True)
+    """Attention weights of a seed that one can choose."""
+    text = "The weight of each time step, averaged over the test rows, of a seed to choose."
+    return Section("attention", "Where a network looks", text, chooser=True)
 
 
 def card_section(study: Study) -> Section:

@@ -23,7 +23,7 @@ def twin_of_fit(record: RunRecord, fit: Fit) -> Twin:
 
 
 def conditions(record: RunRecord) -> str:
-    """What a reader needs to judge the figures: training, versions, hardware, n."""
+    """What a reader needs to weigh the figures: training, versions, hardware, n."""
     train, environment = record["train"], record["environment"]
     versions = environment["versions"]
     used = dict.fromkeys(["keras", train["keras_backend"], "torch"])

@@ -1,4 +1,4 @@
-"""ONNX files of both twins, run by onnxruntime: a judge that none of us wrote."""
+"""ONNX files of both twins, run by onnxruntime: an implementation that none of us wrote."""
 
 from dataclasses import replace
 
