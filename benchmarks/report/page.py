@@ -33,10 +33,10 @@ from benchmarks.report.collect import Found
 from benchmarks.run.figures import RUN_FIGURES
 from benchmarks.run.tables import (
     RunRecord,
+    caveat,
     conditions,
     difference_lines,
     results_table,
-    verdict,
 )
 from benchmarks.study.arms import label
 from benchmarks.study.card import card
@@ -125,7 +125,7 @@ def run_section(horizon: int, record: RunRecord) -> Section:
     return Section(
         f"run-{horizon}" if several else "run",
         f"Trained in both, {aim}",
-        verdict(record),
+        caveat(record),
         pictures(RUN_FIGURES, record),
         [results_table(record)],
         [*difference_lines(record), conditions(record)],
