@@ -63,7 +63,7 @@ class Coordinator:
         Args:
             plans: name of a worker → what it is to do.
             folder: traces go to FOLDER/WORKER.
-            pair: takes what every worker has `made`, gives what they are told then; None if
+            pair: takes what every worker has `made`, gives what each is sent then; None if
                 they begin without that.
         """
         self.plans, self.folder, self.pair = plans, folder, pair

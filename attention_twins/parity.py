@@ -147,7 +147,7 @@ def first_divergence(
         desired: what it should be.
         tolerance: what counts as rounding.
         step: the training step that both are from.
-        phase: forward, backward or update; told from each tensor's key if not given.
+        phase: forward, backward or update; from each tensor's key if not given.
     """
     for key in [*desired, *(key for key in actual if key not in desired)]:
         backward = key.part == "gradient"

@@ -194,7 +194,7 @@ def run(
     keras_backends: Sequence[KerasBackend],
 ) -> None:
     """Run every stage; says `ready`, then `stage` after each, `waiting` before what needs other
-    workers' files; there it waits to be told whose, for each worker.
+    workers' files; there it waits to hear whose, for each worker.
 
     Args:
         send: takes a kind and a content.

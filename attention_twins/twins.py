@@ -55,7 +55,7 @@ TWINS = (PYTORCH, TENSORFLOW, JAX, TORCH)
 SCALAR_LIMIT = Twin(
     "scalar loop", "scalar", "benchmarks.common.scalar_limit", "tensorflow", "0.3", "-", "+"
 )
-"""No twin, but a row in tables and a curve in figures: what one scalar loop takes."""
+"""No twin, but a row in tables and a curve in figures: what one loop over single numbers takes."""
 
 
 TWIN_OF = {

@@ -204,7 +204,7 @@ def make_and_run(
     keras_backends: Sequence[KerasBackend],
     export: Path | None,
 ) -> None:
-    """Make the network, wait to be told how layers pair up, run every stage in both types.
+    """Make the network, wait to hear how layers pair up, run every stage in both types.
 
     Says `made` with what the network is made of; waits for the UserModel with names, shapes and
     initial weights filled in; then goes on as `stages.run`.

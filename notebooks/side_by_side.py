@@ -128,8 +128,8 @@ after = {
     "Keras": keras_impl.fit(keras_model, data, step, order=one_row),
     "PyTorch": torch_impl.fit(torch_model, data, step, order=one_row),
 }
-for name, start in weights.items():
+for name, initial in weights.items():
     ours, theirs = (result.weights[name] for result in after.values())
-    moved, apart = np.abs(ours - start).max(), np.abs(ours - theirs).max()
+    moved, apart = np.abs(ours - initial).max(), np.abs(ours - theirs).max()
     print(f"{name:22} moved by {moved:.1e}, apart by {apart:.1e}")
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-15)

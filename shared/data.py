@@ -49,7 +49,7 @@ class Data:
 
     train_x: Num[np.ndarray, " N *row"]
     train_y: Num[np.ndarray, " N *target"]
-    test_x: Num[np.ndarray, " M *row"]
+    test_x: Num[np.ndarray, " M *test_row"]  # shorter, where the training rows are teacher-forced
     test_y: Num[np.ndarray, " M *target"]
     scaler: Scaler | None
     """What scaled the numbers; None if nothing did."""

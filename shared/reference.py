@@ -23,7 +23,7 @@ from shared.numpy_layers import (
 )
 
 X = Inexact[np.ndarray, "B T F"]
-Mask = Bool[np.ndarray, "B T"] | None
+Mask = Bool[np.ndarray, "B _"] | None  # no mask hides the steps that teacher forcing appends
 
 
 def forward(

@@ -56,7 +56,7 @@ def kind_of(module: Any) -> str | None:
 def unrolled(model: Any, *kinds: str) -> Iterator[None]:
     """Let layers write out what they do over time for a while; all that can, or some kinds of them.
 
-    Vectorisation over many starts, and in PyTorch the compiler, cannot look into their kernels.
+    Vectorisation over many seeds, and in PyTorch the compiler, cannot look into their kernels.
     """
     found = [layer for layer in layers(model) if not kinds or layer.kind in kinds]
     modules = [layer.module for layer in found if hasattr(layer.module, "unroll")]

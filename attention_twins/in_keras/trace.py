@@ -68,7 +68,7 @@ def _recorded(model: keras.Model, recorder: Recorder) -> Iterator[None]:
 
 
 def _states(module: Any, call: Any, *args: Any, **kwargs: Any) -> Any:
-    """Every state (B, T, H): the layer once more, told to return them."""
+    """Every state (B, T, H): the layer once more, set to return them."""
     parts = [module]
     if isinstance(module, keras.layers.Bidirectional):
         parts += [module.forward_layer, module.backward_layer]

@@ -79,7 +79,7 @@ def compare(old: Path, new: Path, threshold: float) -> int:
 
 def _changes(before: Record, after: Record, threshold: float) -> tuple[Table, list[str]]:
     """What became of every cell; what is worse."""
-    lines, worse, cells, told = [], [], measured(after), 0
+    lines, worse, cells, compared = [], [], measured(after), 0
     for cell in [cell for cell in measured(before) if not cell.copy]:
         names = [cell.twin, cell.name, cell.workload.title]
         if cell not in cells:
@@ -95,12 +95,12 @@ def _changes(before: Record, after: Record, threshold: float) -> tuple[Table, li
             worse.append(f"slower: {', '.join(names)}")
         elif not verdict:
             verdict = "slower, by less than asked" if change.value > 1 else "faster"
-        told += change.known
+        compared += change.known
         lines.append([*names, str(change), verdict])
     for cell in cells:
         if cell not in measured(before) and not cell.copy:
             lines.append([cell.twin, cell.name, cell.workload.title, "", "new"])
-    if not told and not worse:
+    if not compared and not worse:
         raise InputError(f"compare needs cells that both have measured {FEWEST} times or more")
     columns = ("twin", "way to train", "setting", "new over old", "verdict")
     return Table("Microseconds per step, new over old", columns, lines, left=3), worse

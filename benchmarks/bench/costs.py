@@ -107,7 +107,7 @@ def base(cell: Cell) -> Cell:
 
 
 def scalar_limit_of(cell: Cell) -> Cell | None:
-    """The scalar loop on the same, if it knows the network."""
+    """The scalar limit on the same, if it knows the network."""
     if cell.model not in TUTORIAL_MODELS:
         return None
     loop = {"twin": SCALAR_LIMIT.name, "way": "floor", "switch": "", "starts": 1, "copy": 0}

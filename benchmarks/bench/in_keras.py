@@ -52,7 +52,7 @@ def _listen_to_jax() -> None:
 
 
 def synchronise(cell: Cell) -> None:
-    """Wait until the device has done all that it was told."""
+    """Wait until the device has done all its work."""
     if cell.device == "cpu":
         return
     if BACKEND == "jax":

@@ -1,4 +1,4 @@
-"""What the bench must know of the scalar loop. The same names as in in_keras and in_torch."""
+"""What the bench must know of the scalar limit. The same names as in in_keras and in_torch."""
 
 import contextlib
 from types import ModuleType
@@ -13,11 +13,11 @@ def begin(cell: Cell) -> None:
 
 
 def synchronise(cell: Cell) -> None:
-    """A scalar loop is done when it returns."""
+    """The scalar limit is done when it returns."""
 
 
 def flipped(cell: Cell, package: ModuleType) -> contextlib.AbstractContextManager[None]:
-    """The scalar loop has no switches."""
+    """The scalar limit has no switches."""
     return contextlib.nullcontext()
 
 

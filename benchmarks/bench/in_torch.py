@@ -34,7 +34,7 @@ def begin(cell: Cell) -> None:
 
 
 def synchronise(cell: Cell) -> None:
-    """Wait until the device has done all that it was told."""
+    """Wait until the device has done all its work."""
     if cell.device == "cuda":
         torch.cuda.synchronize()
 

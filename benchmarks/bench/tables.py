@@ -127,7 +127,7 @@ def _costs(record: Record, workload: Workload) -> Table:
 
 
 def _first_call(lines: list[Line]) -> str:
-    """Seconds of it; it cannot be told from an epoch's ups and downs where it is within them."""
+    """Seconds of it; it cannot be separated from an epoch's variation where it is within that."""
     if not lines:
         return ""
     seconds = statistics.median(map(first_call, lines))

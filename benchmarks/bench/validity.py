@@ -113,7 +113,7 @@ def distance(cell: Cell, weights: Weights) -> dict[str, float]:
     After the first epoch, or by fit_many after all of them. The tolerance is that of the checker;
     where float32 itself is farther than that from float64, twice its own error; for networks whose
     tolerance the checker derives, that one. Of many seeds in float32 only the first is compared:
-    XLA takes subnormal numbers for 0, the scalar loop does not, and some trainings make much of
+    XLA takes subnormal numbers for 0, the scalar limit does not, and some trainings make much of
     that; in float64 none does, and the last is compared too.
     """
     derived = cell.model not in TUTORIAL_MODELS
@@ -121,13 +121,13 @@ def distance(cell: Cell, weights: Weights) -> dict[str, float]:
     many, epochs = cell.way == "fit_many", MANY_EPOCHS if cell.way == "fit_many" else 1
     # Of the same rounding as the cell, and another twin.
     backend = cell.train_config(1).keras_backend
-    judge = TENSORFLOW if cell.twin == PYTORCH.name else PYTORCH
+    other = TENSORFLOW if cell.twin == PYTORCH.name else PYTORCH
     seeds = (0, cell.starts - 1) if many and cell.dtype == "float64" else (0,)
     steps = cell.steps_in_epoch * epochs
     limit, largest, own_error = tolerance("trajectory", cell.dtype, steps), 0.0, 0.0
     for place, seed in zip((0, -1), seeds, strict=False):
         desired, single, double = (
-            reference(cell.workload, dtype, backend, seed, epochs, many, judge.name)
+            reference(cell.workload, dtype, backend, seed, epochs, many, other.name)
             for dtype in (cell.dtype, rounded, "float64")
         )
         for name, array in desired.items():
@@ -149,14 +149,14 @@ def reference(
     seed: int,
     epochs: int,
     many: bool,
-    judge: str = PYTORCH.name,
+    other: str = PYTORCH.name,
 ) -> Weights:
-    """Weights by the scalar loop, in the order that `fit`, or fit_many, has.
+    """Weights by the scalar limit, in the order that `fit`, or fit_many, has.
 
-    Of networks that the scalar loop does not know, by `fit` of the twin `judge`, which is proven.
+    Of networks that the scalar limit does not know, by `fit` of another twin, which is proven.
 
     Raises:
-        InputError: the judge cannot train it.
+        InputError: the other twin cannot train it.
     """
     on_cpu = vars(workload) | {"device": "cpu", "threads": 1, "dtype": dtype}
     cell = Cell(twin=f"Keras/{keras_backend}", **on_cpu)
@@ -167,9 +167,9 @@ def reference(
         data = load_data(cell.data_config)
         return scalar_limit.fit(cell.model_config, weights, data, config, order).weights
     try:
-        return run_alone(config, fitted, judge, cell, weights, config, order)
+        return run_alone(config, fitted, other, cell, weights, config, order)
     except ChildError as error:
-        raise InputError(f"{judge} cannot train the reference: {error}") from None
+        raise InputError(f"{other} cannot train the reference: {error}") from None
 
 
 def target(loss: float | None) -> Line:

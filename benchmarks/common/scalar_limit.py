@@ -2,7 +2,7 @@
 
 No framework, no array operation, one thread: numba compiles plain loops over single numbers. The
 derivatives are written by hand, so this is one more implementation that shares no line with the
-others, and it climbs the ladder as they do.
+others, and it runs the same stages as they do.
 """
 
 import math

@@ -71,7 +71,7 @@ class Case:
 
     @property
     def small(self) -> ModelConfig:
-        """The network of the small rungs: no two sizes of an array are equal: no axis hides."""
+        """The network of the small stages: no two sizes of an array are equal: no axis hides."""
         return ModelConfig(
             model=self.model,
             units=4,

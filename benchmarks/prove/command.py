@@ -48,7 +48,7 @@ class Training:
     """All 24780 steps of the tutorial: takes half an hour for its two networks."""
 
     faster: bool = True
-    """Train by fit_compiled and fit_many as well, and by the scalar loop; PyTorch's compiler takes
+    """Train by fit_compiled and fit_many as well, and by the scalar limit; PyTorch's compiler takes
     a minute or two for it."""
 
     seed: int = 0

@@ -156,10 +156,10 @@ def sentence(detections: list[Detection]) -> str:
     alive = [found["mutant"] for found in wrong if not found["killed_by"]]
     text = f"{len(wrong) - len(alive)} of {len(wrong)} wrong ports are seen"
     counts = []
-    for rung in STAGES:
-        new = sum(found["killed_by"] == rung for found in wrong)
+    for stage in STAGES:
+        new = sum(found["killed_by"] == stage for found in wrong)
         if new:
-            counts.append(f"{new} first by {rung}")
+            counts.append(f"{new} first by {stage}")
     text += f": {', '.join(counts)}." if counts else "."
     odd = [found["mutant"] or "the correct one" for found in detections if not found["ok"]]
     return text + f" Not as expected: {', '.join(odd)}." * bool(odd)

@@ -1,4 +1,4 @@
-"""What the documents say of equality, from the certificates of `twins check`."""
+"""What the documents say of equality, from the records of `twins prove`."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def proof_block(full: CheckRecord, mutants: CheckRecord, variants: CheckRecord) 
         [
             *parts,
             f"{sentence(full)} {detection.sentence(mutants['kills'])}",
-            f"Conditions: {conditions(full)}. Certificates: "
+            f"Conditions: {conditions(full)}. Records: "
             f"[{CHECK}/full.json]({CHECK}/full.json), "
             f"[{CHECK}/mutants.json]({CHECK}/mutants.json).",
             variants_sentence(variants, mutants),
@@ -70,7 +70,7 @@ def variants_sentence(variants: CheckRecord, mutants: CheckRecord) -> str:
         f"The variants of attention ({names}), to {variants['cases'][0]['steps']:,} steps: "
         f"{sentence(variants).split('.')[0]}. Some of their tolerances are wider: in float64 up to "
         f"{widest(variants):.1e} on the trajectory; the smallest effect of any wrong port above, "
-        f"at the stage that sees it first, is {smallest(mutants):.1e}. CheckRecord: "
+        f"at the stage that sees it first, is {smallest(mutants):.1e}. Record: "
         f"[{CHECK}/variants.json]({CHECK}/variants.json)."
     )
 
@@ -91,7 +91,7 @@ def family_block(certificates: dict[str, CheckRecord]) -> str:
 
 
 def widest(record: CheckRecord) -> float:
-    """The widest tolerance of a certificate on the trajectory, in float64."""
+    """The widest tolerance of a record on the trajectory, in float64."""
     return max(
         row["gate"]
         for row in record["rows"]
@@ -131,7 +131,7 @@ def detection_block(mutants: CheckRecord) -> str:
 
 
 def conditions(record: CheckRecord) -> str:
-    """What a reader needs to judge a certificate."""
+    """What a reader needs to weigh a record."""
     environment = record["environment"]
     names = ("keras", "tensorflow", "jax", "torch", "numpy")
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in names)

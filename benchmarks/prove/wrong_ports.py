@@ -1,7 +1,7 @@
-"""Wrong ports: PyTorch's twin with a line changed, to show which rung of the ladder sees it.
+"""Wrong ports: PyTorch's twin with a line changed, to show which stage sees it.
 
-A mutant names a function of `torch_impl`, a text that stands in its source once, and what stands
-there instead. The changed source takes the function's place while the mutant is applied.
+A wrong port names a function of `torch_impl`, a text that stands in its source once, and what
+stands there instead. The changed source takes the function's place while it is applied.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ class WrongPort:
     """A wrong port."""
 
     seen_first_by: str
-    """The first rung that sees it."""
+    """The first stage that sees it."""
 
     edits: Edits
 

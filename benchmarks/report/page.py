@@ -33,10 +33,10 @@ from benchmarks.report.collect import Found
 from benchmarks.run.figures import RUN_FIGURES
 from benchmarks.run.tables import (
     RunRecord,
+    caveat,
     conditions,
     difference_lines,
     results_table,
-    verdict,
 )
 from benchmarks.study.arms import label
 from benchmarks.study.card import card
@@ -125,7 +125,7 @@ def run_section(horizon: int, record: RunRecord) -> Section:
     return Section(
         f"run-{horizon}" if several else "run",
         f"Trained in both, {aim}",
-        verdict(record),
+        caveat(record),
         pictures(RUN_FIGURES, record),
         [results_table(record)],
         [*difference_lines(record), conditions(record)],
@@ -171,7 +171,7 @@ def study_section(study: Study) -> Section:
     """Does attention help?"""
     margin = 0.05
     text = (
-        f"{answer(study)} Every network from many starts; a cross is the tutorial's own figure, of "
+        f"{answer(study)} Every network with many seeds; a cross is the tutorial's own figure, of "
         "one run."
     )
     return Section(
@@ -185,9 +185,9 @@ def study_section(study: Study) -> Section:
 
 
 def attention_section() -> Section:
-    """Attention weights of a start that one can choose."""
-    text = "The weight of each time step, averaged over the test rows, of a start to choose."
-    return Section("attention", "Where a start looks", text, chooser=True)
+    """Attention weights of a seed that one can choose."""
+    text = "The weight of each time step, averaged over the test rows, of a seed to choose."
+    return Section("attention", "Where a network looks", text, chooser=True)
 
 
 def card_section(study: Study) -> Section:

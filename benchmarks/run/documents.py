@@ -8,10 +8,10 @@ from benchmarks.common.tables import as_markdown
 from benchmarks.run.figures import RUN_FIGURES
 from benchmarks.run.tables import (
     RunRecord,
+    caveat,
     conditions,
     difference_lines,
     results_table,
-    verdict,
 )
 
 FOLDERS = ("results/tutorial-float32", "results/tutorial-float64")
@@ -48,7 +48,7 @@ def results_block(single: RunRecord, double: RunRecord) -> str:
             f"![Predicted against true test numbers]({FOLDERS[0]}/predictions.png)",
             as_markdown(results_table(single)),
             "\n".join(f"- {line}" for line in differences),
-            verdict(single),
+            caveat(single),
             f"Conditions: {conditions(single)}. Records, weights and figures: "
             + " and ".join(f"[{folder}]({folder})" for folder in FOLDERS)
             + ".",
@@ -63,7 +63,7 @@ def forecast_block(record: RunRecord) -> str:
             f"![Forecasts of several numbers]({FORECAST}/forecast.png)",
             as_markdown(results_table(record)),
             "\n".join(f"- {line}" for line in difference_lines(record)),
-            verdict(record),
+            caveat(record),
             f"Conditions: {conditions(record)}. Record: [{FORECAST}]({FORECAST}).",
         ]
     )

@@ -19,12 +19,12 @@ def loss_figure(record: RunRecord) -> Figure:
             loss = np.array(fit["loss"], float)
             twin = twin_of_fit(record, fit)
             axes.plot(np.arange(1, len(loss) + 1), loss, label=twin.framework, **twin.style)
-        told = name in DECODERS and record["data"].get("horizon", 1) > 1
-        if not told:  # what is told the number before has nothing in common with it
+        forced = name in DECODERS and record["data"].get("horizon", 1) > 1
+        if not forced:  # persistence has nothing in common with what is given the number before
             persistence = record["baselines"]["persistence"]["train"]
             axes.axhline(persistence, color="0.5", lw=1, ls=":", label="persistence (no network)")
         axes.set(
-            title=name + ", told the number before" * told,
+            title=name + ", teacher-forced" * forced,
             xlabel="epoch",
             ylabel="training MSE",
             yscale="log",

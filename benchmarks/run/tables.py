@@ -23,7 +23,7 @@ def twin_of_fit(record: RunRecord, fit: Fit) -> Twin:
 
 
 def conditions(record: RunRecord) -> str:
-    """What a reader needs to judge the figures: training, versions, hardware, n."""
+    """What a reader needs to weigh the figures: training, versions, hardware, n."""
     train, environment = record["train"], record["environment"]
     versions = environment["versions"]
     used = dict.fromkeys(["keras", train["keras_backend"], "torch"])
@@ -88,7 +88,7 @@ def predictions_table(record: RunRecord, count: int = 4) -> Table:
     return Table(title, ("network", "framework", *(number(true[i]) for i in shown)), lines)
 
 
-def verdict(record: RunRecord) -> str:
+def caveat(record: RunRecord) -> str:
     """One honest sentence on what the numbers say."""
     rows, line = record["rows"]["test"], record["baselines"]["linear regression"]["test"]
     targets = rows.get("targets", rows["rows"])  # older records count rows of one number
@@ -127,7 +127,7 @@ def show(record: RunRecord, out: Path, console: Console) -> None:
     console.print()
     for line in (
         *difference_lines(record),
-        verdict(record),
+        caveat(record),
         f"Conditions: {conditions(record)}.",
         f"Record, weights and figures: {out}",
     ):

@@ -1,4 +1,4 @@
-"""`twins study`: many starts of many networks, and what they show."""
+"""`twins study`: many seeds of many networks, and what they show."""
 
 import os
 import platform

@@ -36,7 +36,7 @@ def of(study: Study, arm: Arm, side: str = "test") -> dict[int, float]:
 
 
 def searched_table(study: Study) -> Table:
-    """What searches have found, on starts and test rows that no trial has seen."""
+    """What searches have found, on seeds and test rows that no trial has seen."""
     columns = (
         "searched from",
         *("units", "batch size", "attention", "learning rate"),
@@ -111,7 +111,7 @@ def setups_table(study: Study) -> Table:
 
 
 def twins_table(study: Study, margin: float) -> Table:
-    """Two twins on the same starts, where the set-up gives both the same."""
+    """Two twins with the same seeds, where the set-up gives both the same."""
     columns = (
         "one",
         "the other",

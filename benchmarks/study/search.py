@@ -1,4 +1,4 @@
-"""Hyper-parameters by Optuna: trials are trained many at once, and judged on rows held out.
+"""Hyper-parameters by Optuna: trials are trained many at once, and compared on rows held out.
 
 A trial is a size, a batch size, a variant of attention and a learning rate, trained from a few
 seeds. What comes out is no result but a proposal: the study then trains it, beside what it was
@@ -79,7 +79,7 @@ def ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def suggested(trial: optuna.trial.BaseTrial, arm: Arm) -> tuple[Arm, float]:
-    """The arm and the learning rate of a trial, to be judged on rows held out."""
+    """The arm and the learning rate of a trial, to be compared on rows held out."""
     tried = replace(
         arm,
         units=trial.suggest_categorical("units", UNITS),

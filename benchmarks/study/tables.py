@@ -116,7 +116,7 @@ def _training(study: Study) -> Table:
             numbers = [f"{value:.2e}" for value in quantiles(train)]
             when = f"{epochs:g}" if math.isfinite(epochs) else "never"
             if arm.model in DECODERS and arm.horizon > 1:
-                when = ""  # its loss is of what is told the number before
+                when = ""  # its loss is a teacher-forced one
             lines.append([label(arm, study.arms), *numbers, when])
     return Table("Training errors", columns, lines, left=1)
 

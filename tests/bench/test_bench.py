@@ -98,7 +98,7 @@ def test_measures_shows_and_keeps(tmp_path, capsys, idle, monkeypatch):
 
 @pytest.mark.slow
 def test_every_network_is_measured_by_its_name(tmp_path, capsys, idle):
-    """Another twin is the reference of those that the scalar loop does not know."""
+    """Another twin is the reference of those that the scalar limit does not know."""
     text = "blocks = 1\n" + "".join(
         f'\n[[cells]]\nmodel = "{model}"\ntwin = "{twin}"\nsteps = 100\n'
         for model in ("gru_with_attention", "encoder_decoder")

@@ -174,7 +174,7 @@ def test_sides_have_the_same_names(side):
 
 
 def test_process_says_all_that_a_line_needs(monkeypatch):
-    """In this process, with the scalar loop: what is sent, and the collector as it was."""
+    """In this process, with the scalar limit: what is sent, and the collector as it was."""
     said = {}
     cell = Cell(twin="scalar loop", way="floor", steps=100)
     worker.measure(lambda kind, content: said.update({kind: content}), lambda: None, cell)

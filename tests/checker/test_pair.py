@@ -1,4 +1,4 @@
-"""`twins check --keras … --torch …`: right ports pass, wrong ones are shown where they part."""
+"""`twins check KERAS TORCH`: right ports pass, wrong ones are shown where they part."""
 
 import json
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_wrong_port_is_shown_where_it_parts(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_what_weights_cannot_mend_is_named_and_fails_on_its_rung(tmp_path, capsys):
+def test_what_weights_cannot_mend_is_named_and_fails_at_its_stage(tmp_path, capsys):
     certificate = tmp_path / "c.json"
     assert check("keras_small", "torch_small", "--json", certificate) == 1
     record = json.loads(certificate.read_text())
@@ -150,7 +150,7 @@ def test_what_cannot_be_compared_is_said_in_one_line(capsys, ours, theirs, optio
 )
 @pytest.mark.slow
 def test_faults_that_hide_are_found(tmp_path, ours, theirs, tensor):
-    """In padding, and in a gradient that is NaN: a failed gate, not bad input."""
+    """In padding, and in a gradient that is NaN: a failed tolerance, not bad input."""
     certificate = tmp_path / "c.json"
     assert check(ours, theirs, "--json", certificate) == 1
     record = json.loads(certificate.read_text())

@@ -1,4 +1,4 @@
-"""Workers: what they say arrives, and every way to end is told."""
+"""Workers: what they say arrives, and every way to end is reported."""
 
 import contextlib
 import os

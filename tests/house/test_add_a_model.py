@@ -58,7 +58,7 @@ def copy(tmp_path_factory):
     ignored = shutil.ignore_patterns("__pycache__")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
-    (folder / "tests").mkdir()
+    (folder / "tests" / "house").mkdir(parents=True)
     for file in ("tests/house/test_mirror.py", "pyproject.toml"):
         shutil.copy(ROOT / file, folder / file)
     done = steps()
@@ -66,7 +66,6 @@ def copy(tmp_path_factory):
         "shared/config.py",
         "shared/weights.py",
         "shared/reference.py",
-        "tests/house/test_mirror.py",
         *(f"{package}/{file}.py" for package in PACKAGES[1:3] for file in ("models", "networks")),
     }
     for file, after, code in done:

@@ -169,39 +169,39 @@ def test_what_a_network_has_not_is_refused(options, message):
 
 
 @pytest.mark.parametrize("model", DECODERS)
-def test_told_behind_a_mask(twin, model):
+def test_teacher_forced_behind_a_mask(twin, model):
     """Masked steps of the row, and the numbers that follow, which no mask hides."""
     created, config, weights = made(twin, model, dense_units=3)
     data = some_data("float64", shape=config.input_shape, dense_units=3)
-    told = twin.teacher_forced(created, data).train_x[:7]
+    forced = twin.teacher_forced(created, data).train_x[:7]
     y, mask = data.train_y[:7], np.random.default_rng(1).random((7, config.time_steps)) < 0.6
     mask[2] = False
     found, desired = (
-        named(twin.trace(created, told, y, mask)),
-        reference.forward(config, weights, told, mask),
+        named(twin.trace(created, forced, y, mask)),
+        reference.forward(config, weights, forced, mask),
     )
     for name, array in desired.items():
         np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-14, err_msg=name)
-    for name, array in reference.gradients(config, weights, told, y, mask).items():
+    for name, array in reference.gradients(config, weights, forced, y, mask).items():
         np.testing.assert_allclose(
             found[f"gradient/{name}"], array, rtol=0, atol=1e-13, err_msg=name
         )
 
 
 @pytest.mark.parametrize("model", DECODERS)
-def test_decoder_is_told_in_training_and_runs_free_after_it(twin, model):
+def test_decoder_is_teacher_forced_in_training_and_runs_free_after_it(twin, model):
     created, config, weights = made(twin, model, dense_units=4)
     data = some_data("float64", shape=config.input_shape, dense_units=4)
-    told = twin.teacher_forced(created, data).train_x
-    assert told.shape == (23, 5 + 3, 3)
-    free, taught = twin.predict(created, data.train_x), twin.predict(created, told)
-    for x, found in ((data.train_x, free), (told, taught)):
+    forced = twin.teacher_forced(created, data).train_x
+    assert forced.shape == (23, 5 + 3, 3)
+    free, forced_output = twin.predict(created, data.train_x), twin.predict(created, forced)
+    for x, found in ((data.train_x, free), (forced, forced_output)):
         desired = reference.forward(config, weights, x)["output"]
         np.testing.assert_allclose(found, desired, rtol=0, atol=1e-14)
-    np.testing.assert_array_equal(free[:, 0], taught[:, 0])  # nothing has been told yet
-    assert (abs(free[:, 1:] - taught[:, 1:]).max(axis=0) > 1e-4).all()
+    np.testing.assert_array_equal(free[:, 0], forced_output[:, 0])  # nothing has been given yet
+    assert (abs(free[:, 1:] - forced_output[:, 1:]).max(axis=0) > 1e-4).all()
     own = np.concatenate([data.train_x, np.zeros((23, 3, 3))], axis=1)
-    own[:, 5:, 0] = free[:, :3]  # told what it would have said itself
+    own[:, 5:, 0] = free[:, :3]  # given what it would have said itself
     np.testing.assert_allclose(twin.predict(created, own), free, rtol=0, atol=1e-14)
 
 
@@ -254,7 +254,7 @@ def test_faster_ways_do_what_fit_does(twin, model):
     for name, array in one.weights.items():
         found = many.weights[name][1]
         np.testing.assert_allclose(found, array, rtol=0, atol=1e-14, err_msg=name)
-    # Rows to predict are not told what follows them.
+    # Rows to predict are not given what follows them.
     should = twin.predict(created, data.train_x)
     np.testing.assert_allclose(many.train_prediction[1], should, rtol=0, atol=1e-14)
 

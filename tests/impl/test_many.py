@@ -1,4 +1,4 @@
-"""fit_many, in both twins: each start is what `fit` makes of it, whatever stands beside it."""
+"""fit_many, in both twins: each seed's training is what `fit` makes of it, whatever is trained beside it."""
 
 import keras
 import numpy as np

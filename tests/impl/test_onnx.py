@@ -1,4 +1,4 @@
-"""ONNX files of both twins, run by onnxruntime: a judge that none of us wrote."""
+"""ONNX files of both twins, run by onnxruntime: an implementation that none of us wrote."""
 
 from dataclasses import replace
 
@@ -27,10 +27,10 @@ def written(twin, config, path):
 @for_both(["model"], [(model,) for model in MODELS], ("rnn_with_attention",))
 def test_onnxruntime_computes_what_the_definition_says(twin, model, tmp_path):
     config = config_of(model, "float32")
-    judge = written(twin, config, tmp_path / "model.onnx")
+    exported = written(twin, config, tmp_path / "model.onnx")
     for rows in (1, 9):
         x = np.random.default_rng(rows).normal(size=(rows, *config.input_shape)).astype("float32")
-        (found,) = judge(x)
+        (found,) = exported(x)
         desired = reference.forward(config, random_weights(config), x.astype("float64"))["output"]
         assert found.dtype == "float32"
         np.testing.assert_allclose(found, desired, rtol=0, atol=1e-6)

@@ -76,7 +76,7 @@ def test_trajectory_has_every_weight_at_every_landmark(certificate):
         assert curve["steps"] == snapshot_steps(1000) and len(curve["max_abs"]) > 140
     # Not equal by being the same: after 1,000 steps rounding has shown.
     assert max(max(curve["max_abs"]) for curve in certificate["curves"]) > 1e-17
-    assert len(certificate["curves"]) == 8  # six of Keras, two of the scalar loop
+    assert len(certificate["curves"]) == 8  # six of Keras, two of the scalar limit
 
 
 def test_faster_ways_are_compared_with_fit(certificate):

@@ -1,4 +1,4 @@
-"""The floor: one more implementation, of the same training."""
+"""The scalar limit: one more implementation, of the same training."""
 
 import numpy as np
 import pytest

@@ -59,7 +59,7 @@ def test_one_port_for_each_stage_is_seen_by_it(tmp_path, monkeypatch):
 
 
 def test_correct_port_passes(matrix):
-    for model in {mutant.model for mutant in WRONG_PORTS.values()}:
+    for model in {port.model for port in WRONG_PORTS.values()}:
         found = matrix["", model]
         assert found["killed_by"] is None and not any(found["rungs"].values())
 

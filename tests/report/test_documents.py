@@ -23,12 +23,12 @@ def test_measured_parts_are_what_the_command_makes():
 
 
 def test_tree_names_every_source_file_and_no_other():
-    tree = re.search(r"```\n(shared/ .*?)```", README, re.DOTALL)
+    tree = re.search(r"```\n(attention_twins/ .*?)```", README, re.DOTALL)
     assert tree
     named = set(re.findall(r"(\w+\.py)", tree[1]))
     files = {
         path.name
-        for package in ("shared", "keras_impl", "torch_impl", "benchmarks")
+        for package in ("attention_twins", "shared", "keras_impl", "torch_impl", "benchmarks")
         for path in (ROOT / package).rglob("*.py")
         if not path.stem.startswith("__")
     }
@@ -61,7 +61,7 @@ def test_every_difference_names_a_test_that_exists():
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) > 25
     for row in rows:
-        match = re.search(r"`(test_\w+\.py)::(test_\w+)` \|$", row)
+        match = re.search(r"`(\w+/test_\w+\.py)::(test_\w+)` \|$", row)
         assert match, row
         assert f"def {match[2]}(" in (ROOT / "tests" / match[1]).read_text(), row
 

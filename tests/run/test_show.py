@@ -13,7 +13,7 @@ from attention_twins.twins import trained_twin
 from benchmarks.common.sources import ROOT
 from benchmarks.run.documents import FOLDERS, FORECAST
 from benchmarks.run.figures import attention_figure, forecast_figure, loss_figure, prediction_figure
-from benchmarks.run.tables import predictions_table, results_table, show, verdict
+from benchmarks.run.tables import caveat, predictions_table, results_table, show
 from benchmarks.run.worker import _quantiles
 from shared.config import DataConfig
 from shared.tasks import load_data
@@ -29,16 +29,16 @@ def test_sentence_counts_and_compares(record):
     record["baselines"]["linear regression"]["test"] = 2e-9
     for number, fit in enumerate(record["fits"]):
         fit["test_mse"], fit["large_share"] = 1e-5 * (number + 1), 0.5 / (number + 1)
-    said = verdict(record)
+    said = caveat(record)
     assert "3 of 10 test targets exceed 0.001 and carry 50.0% of the best network's error" in said
     assert "has an error 5e+03 times smaller than the best network here" in said
     record["baselines"]["linear regression"]["test"] = 1.0
-    assert "the best network here beats a linear regression" in verdict(record)
+    assert "the best network here beats a linear regression" in caveat(record)
     record["baselines"]["linear regression"]["test"] = 0.0
-    assert "inf times smaller" in verdict(record)
+    assert "inf times smaller" in caveat(record)
     for fit in record["fits"]:
         fit["test_mse"] = None
-    assert verdict(record) == "No network ended with a finite error."
+    assert caveat(record) == "No network ended with a finite error."
 
 
 def test_committed_record_is_about_the_tutorial(record):

@@ -1,4 +1,4 @@
-"""`twins study --search`: what is proposed, from which rows, and who judges it."""
+"""`twins study --search`: what is proposed, from which rows, and on what it is compared."""
 
 import re
 from dataclasses import replace
