@@ -14,7 +14,7 @@ from attention_twins.parity import (
     difference,
     first_divergence,
 )
-from attention_twins.stages import Subject
+from attention_twins.subject import Subject
 from attention_twins.tolerances import (
     FINITE,
     Limits,

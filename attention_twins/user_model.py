@@ -14,7 +14,8 @@ import numpy as np
 from attention_twins.errors import InputError
 from attention_twins.parity import Trace, named, weight_trace
 from attention_twins.processes import Send
-from attention_twins.stages import ROWS, Arrays, Framework, Rows, run_all
+from attention_twins.stages import ROWS, run_all
+from attention_twins.subject import Arrays, Framework, Rows
 from attention_twins.traces import Place, load_trace, save_traces
 from attention_twins.training import Dtype, FitResult, KerasBackend, Loss, Training
 

@@ -9,7 +9,7 @@ import numpy as np
 from attention_twins.in_keras.optimizer import create_optimizer, get_state, set_state
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.weights import get_weights, set_weights
-from attention_twins.stages import Rows
+from attention_twins.subject import Rows
 from attention_twins.training import FitResult, Snapshot, Training
 
 LOSSES = {

@@ -15,7 +15,7 @@ from attention_twins.in_torch.optimizer import (
 )
 from attention_twins.in_torch.runtime import floatx
 from attention_twins.in_torch.weights import get_weights, set_weights
-from attention_twins.stages import Rows
+from attention_twins.subject import Rows
 from attention_twins.training import FitResult, Snapshot, Training
 
 LOSSES = {
