@@ -5,6 +5,7 @@
 1. Of a grid, the quick tier holds the tutorial's networks and one of each further kind
    (QUICK_MODELS), in float64, and one variant of attention (QUICK_VARIANT). Where a test has no
    such case, its first case for each twin is quick. `pytest_collection_modifyitems` does this.
+   Of the grids in FIRST_CASES it holds the first case for each twin.
 2. What takes a result that is slow to make (SLOW_FIXTURES) is slow.
 3. By `@pytest.mark.slow` or `pytest.param(..., marks=pytest.mark.slow)`, a test or case is slow
    - that compiles with PyTorch, but for one network for each of fit_compiled and fit_many, one that
@@ -73,6 +74,17 @@ SLOW_CASES = {*MODELS, *VARIANTS, "float32"} - {*QUICK_MODELS, QUICK_VARIANT}
 SLOW_FIXTURES = {"certificate", "finished", "matrix"}
 
 
+FIRST_CASES = {
+    "test_every_loss",
+    "test_every_optimizer_in_keras",
+    "test_faster_ways_do_what_fit_does",
+    "test_faster_ways_train_them_as_fit_does",
+    "test_interval_covers_the_median",
+    "test_killed_interpreter_is_started_anew",
+}
+"""Tests that take long for each case, and show the same of another."""
+
+
 def pytest_collection_modifyitems(items):
     """Mark by the rule above what is slow; the longest tests begin first."""
     further, quick = {}, set()
@@ -83,7 +95,8 @@ def pytest_collection_modifyitems(items):
             continue
         given = item.callspec.params if hasattr(item, "callspec") else {}
         test = item.path, item.originalname, given.get("twin")
-        if any(isinstance(value, str) and value in SLOW_CASES for value in given.values()):
+        named = any(isinstance(value, str) and value in SLOW_CASES for value in given.values())
+        if named or item.originalname in FIRST_CASES:
             further.setdefault(test, []).append(item)
         else:
             quick.add(test)

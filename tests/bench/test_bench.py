@@ -373,6 +373,7 @@ def test_bad_options_are_refused_in_one_line(capsys, options, message):
     assert message in printed.err and printed.err.count("\n") == 1 and printed.out == ""
 
 
+@pytest.mark.slow
 def test_cuda_where_there_is_none_is_a_row_that_says_so(tmp_path, capsys, idle):
     code, record = bench(tmp_path, TWO, "--device", "cuda")
     assert code == 1 and len(calm(record)) == 2

@@ -149,6 +149,7 @@ def test_every_loss(twin, loss):
     np.testing.assert_allclose(fast.loss, plain.loss, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SLOW, reason="as above")
 def test_progress_and_order_from_the_seed():
     told = []
@@ -212,6 +213,7 @@ def test_layers_are_as_they_were_afterwards():
     assert not model.layers[0].unroll
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere no compiler stumbles over it")
 def test_compiles_without_cudnns_kernels(monkeypatch):
     """On a GPU Keras's LSTM would call one, which XLA cannot take; afterwards it may again."""

@@ -129,6 +129,7 @@ def test_certificate_says_what_was_checked_where(certificate):
         assert key in certificate
 
 
+@pytest.mark.slow
 def test_own_float32_error_stands_beside_the_tolerance(tmp_path, capsys):
     path = tmp_path / "c.json"
     options = ["--model", "rnn", "--steps", "6", "--keras-backend", "torch", "--json", str(path)]

@@ -209,6 +209,7 @@ def test_other_data_is_not_compared_with_the_tutorials_figures(tmp_path, capsys)
     assert record["data"]["data"] == "addition" and record["models"][0]["features"] == 2
 
 
+@pytest.mark.slow
 def test_forecasts_of_several_numbers(tmp_path, capsys):
     """Another network by its name, three numbers ahead, in original numbers."""
     out = tmp_path / "out"

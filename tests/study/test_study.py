@@ -96,6 +96,7 @@ def test_chunks_have_every_start_at_every_rate_once(monkeypatch):
     assert [Chunk.from_dict(json.loads(json.dumps(c.as_dict()))) for c in found] == found
 
 
+@pytest.mark.slow
 def test_learning_rates_are_trained_in_one_go(tmp_path, capsys):
     rates = ["--learning-rate", "0.0001", "0.02"]
     code, found = study(tmp_path, *FAST, *rates, "--model", "rnn")
