@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Integer
+from numpy.typing import ArrayLike
 
 from attention_twins.errors import InputError, check_integer
 from attention_twins.weights import Weights, check_weights
@@ -118,7 +119,7 @@ def plan_many(
     config: TrainConfig,
     seeds: Sequence[int],
     learning_rates: Sequence[float] | None,
-    order: Integer[np.ndarray, "S epochs rows"] | None,
+    order: ArrayLike | None,
     most: int,
 ) -> Plan:
     """What to train, in chunks of `most` seeds at most, and fewer to keep within the budget.
@@ -129,9 +130,8 @@ def plan_many(
     """
     found = chunks(model, config, seeds, learning_rates, most)
     check_data(model, data)
-    if order is not None:
-        order = check_order(order, len(data.train_x), len(seeds))
-    return Plan(model, data, config, [*seeds], order, found)
+    checked = None if order is None else check_order(order, len(data.train_x), len(seeds))
+    return Plan(model, data, config, [*seeds], checked, found)
 
 
 def chunks(

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Integer
+from numpy.typing import ArrayLike
 
 from attention_twins.errors import InputError
 from attention_twins.training import FitResult, Snapshot
@@ -61,7 +62,7 @@ def run_epochs(
     loop: Loop,
     data: Data,
     config: TrainConfig,
-    order: Integer[np.ndarray, "epochs rows"] | None = None,
+    order: ArrayLike | None = None,
     progress: Callable[[int, float], bool | None] | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
@@ -72,10 +73,10 @@ def run_epochs(
     """
     if order is None:
         order = batch_order(len(data.train_x), config.epochs, config.seed)
-    order = check_order(order, len(data.train_x))
-    compile_seconds = compiled(loop, order[0], config.batch_size)
+    checked = check_order(order, len(data.train_x))
+    compile_seconds = compiled(loop, checked[0], config.batch_size)
     losses, seconds, kept, step = [], [], {}, 0
-    for rows in order:
+    for rows in checked:
         begin = time.perf_counter()
         for part in batches(rows, config.batch_size):
             first, wanted = 0, [s - step for s in sorted(snapshots) if 0 < s - step < len(part)]
