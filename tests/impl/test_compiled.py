@@ -136,8 +136,7 @@ def test_native_set_up(twin):
 def test_every_loss(twin, loss):
     data = some_data("float64")
     if loss == "ce":
-        classes = np.arange(23) % 2
-        data = replace(data, train_y=classes)
+        data = replace(data, train_y=np.arange(23) % 2, test_y=np.arange(4) % 2)
     elif loss == "bce":
         data = replace(data, train_y=(data.train_y > 0).astype("float64"))
     config = TrainConfig(loss=loss, epochs=2, batch_size=8, keras_backend=BACKEND)
