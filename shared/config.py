@@ -53,6 +53,7 @@ VARIANTS = {
 Activation = str | tuple[str, ...] | list[str]
 """One name for both layers, or one for each."""
 
+First = Literal["rnn", "lstm", "gru", "conv"]
 Score = Literal["tanh", "linear", "additive"]
 Bias = Literal["per_step", "shared", "none"]
 Setup = Literal["twin", "native", "initializers", "bias_start", "second_bias", "optimizer"]

@@ -1,6 +1,6 @@
 """The tutorial's layer, networks and training in PyTorch. Mirror: keras_impl."""
 
-import torch_impl.registration  # noqa: F401  makes our layers known to the checker
+import torch_impl.registration  # makes our layers known to the checker
 from attention_twins.in_torch.runtime import device_name
 from attention_twins.in_torch.trace import trace
 from attention_twins.in_torch.weights import count_parameters, get_weights, set_weights
@@ -18,29 +18,3 @@ from torch_impl.networks import (
 from torch_impl.onnx import export_onnx
 from torch_impl.seq2seq import EncoderDecoder, create_encoder_decoder, teacher_forced
 from torch_impl.training import fit
-
-__all__ = [
-    "MODELS",
-    "AdditiveAttention",
-    "Attention",
-    "EncoderDecoder",
-    "attention_scores",
-    "count_parameters",
-    "create_conv",
-    "create_encoder_decoder",
-    "create_gru",
-    "create_lstm",
-    "create_model",
-    "create_rnn",
-    "create_rnn_with_attention",
-    "device_name",
-    "export_onnx",
-    "fit",
-    "fit_compiled",
-    "fit_many",
-    "get_weights",
-    "predict",
-    "set_weights",
-    "teacher_forced",
-    "trace",
-]
