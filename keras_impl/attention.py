@@ -136,8 +136,8 @@ class Attention(AttentionBase):
         check_choice("score", score, ("tanh", "linear"))
         check_choice("bias", bias, get_args(Bias))
         self.scoring, self.temperature, self.bias = score, temperature, bias
-        self.b: Any = None
-        self.log_scale: Any = None
+        self.b: keras.Variable | None = None
+        self.log_scale: keras.Variable | None = None
 
     def build(self, input_shape):
         _, time_steps, features = input_shape
@@ -154,7 +154,7 @@ class Attention(AttentionBase):
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
 
     def _check_time_steps(self, time_steps: int | None) -> None:
-        if self.bias != "per_step":
+        if self.b is None or self.bias == "shared":
             return
         if time_steps != self.b.shape[0]:  # b would be broadcast without a word
             raise ValueError(
@@ -221,7 +221,7 @@ class AdditiveAttention(AttentionBase):
 
     def score(self, x: X, query: Query = None) -> E:
         """The scores e of x that the query asks for."""
-        asked: Any = ops.expand_dims(ops.matmul(query, self.W_a), 1)  # (B, 1, A)
+        asked: Tensor = ops.expand_dims(ops.matmul(query, self.W_a), 1)  # (B, 1, A)
         e = ops.matmul(ops.tanh(asked + ops.matmul(x, self.U_a)), self.v_a)  # (B, T, 1)
         return ops.squeeze(e, -1)
 

@@ -53,8 +53,8 @@ class Conv1D(keras.layers.Conv1D):
         if not self.unroll:
             return super().call(x)
         (width,), activation = self.kernel_size, self.activation
-        kernel: Any = self.kernel
-        bias: Any = self.bias
+        kernel: Tensor = self.kernel
+        bias: Tensor = self.bias
         steps = x.shape[1] - width + 1
         parts = (ops.matmul(x[:, k : k + steps], kernel[k]) for k in range(width))
         return activation(reduce(ops.add, parts) + bias)

@@ -2,12 +2,14 @@
 
 import abc
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from jaxtyping import Float, Integer
 
 from attention_twins.in_keras.optimizer import create_many_optimizer, get_state
+from attention_twins.in_keras.runtime import Tensor
 from attention_twins.in_keras.weights import get_weights
 from attention_twins.training import Snapshot
 from keras_impl.seq2seq import teacher_forced
@@ -54,6 +56,9 @@ class Loop(abc.ABC):
         self.optimizer = optimizer
         self.unseen = model.non_trainable_variables
         """What the network draws random numbers from."""
+        shape = () if seeds is None else (seeds,)
+        self.total = self.nothing = keras.ops.zeros(shape, self.trained[0].dtype)
+        self._prepare()
 
     def load(self, arrays: Sequence[np.ndarray], rates: Sequence[float]) -> None:
         """Begin many seeds with these values of what is trained, at these learning rates."""
@@ -62,7 +67,26 @@ class Loop(abc.ABC):
         self._rates.assign(np.array(rates))
         for variable, array in zip(self.trained, arrays, strict=True):
             variable.assign(array)
+        self.total = self.nothing
         self.fetch()
+
+    @abc.abstractmethod
+    def _prepare(self) -> None:
+        """Make what `run` and `predict` call."""
+
+    def _loss_of(
+        self, values: list[Tensor], others: list[Tensor], x: Tensor, y: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The loss on a batch for these values of `trained` and `unseen`, and `unseen` after it."""
+        called: Any = self.model.stateless_call(
+            values, others, x, training=True, return_losses=True
+        )
+        output, others, losses = called
+        return self.loss(y, output) + sum(losses), others
+
+    def _output_of(self, values: list[Tensor], others: list[Tensor], x: Tensor) -> Tensor:
+        """What the network makes of a batch for these values of `trained` and `unseen`."""
+        return self.model.stateless_call(values, others, x)[0]
 
     @abc.abstractmethod
     def fetch(self) -> None:
@@ -72,9 +96,11 @@ class Loop(abc.ABC):
     def run(self, rows: Integer[np.ndarray, "K ..."], begin: int, end: int) -> None:
         """Take the steps from `begin` to `end` on batches of rows; from 0 to 0 only compile."""
 
-    @abc.abstractmethod
     def take_loss(self) -> Float[np.ndarray, "..."]:
         """The sum of the loss over all rows since the last time, () or (S,)."""
+        total = np.asarray(keras.ops.convert_to_numpy(self.total), np.float64)
+        self.total = self.nothing
+        return total
 
     @abc.abstractmethod
     def store(self) -> None:

@@ -2,7 +2,6 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -11,7 +10,7 @@ from attention_twins.in_keras.runtime import floatx
 from shared.config import ModelConfig
 
 
-def export_onnx(model: Any, config: ModelConfig, path: Path) -> None:
+def export_onnx(model: keras.Model, config: ModelConfig, path: Path) -> None:
     """Write a network to an ONNX file, to run where neither framework is.
 
     Its input is `x` (B, T, F), its one output (B, D), for any number of rows B. It knows no mask,

@@ -134,8 +134,8 @@ def create_encoder_decoder(
     """
     pair, (time_steps, _) = check_activation(activation), input_shape
     with floatx(dtype):
-        options: Any = {"attention": attention, "unroll": unroll, "dtype": dtype}
-        model = EncoderDecoder(time_steps, hidden_units, dense_units, pair, **options)
+        sizes = time_steps, hidden_units, dense_units
+        model = EncoderDecoder(*sizes, pair, attention, unroll, dtype=dtype)
         model.build((None, *input_shape))
         return model
 

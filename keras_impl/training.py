@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 import keras
 import numpy as np
@@ -82,7 +81,9 @@ def fit(
     )
 
 
-def resume(model: keras.Model, optimizer: Any, config: TrainConfig, snapshot: Snapshot) -> None:
+def resume(
+    model: keras.Model, optimizer: keras.Optimizer, config: TrainConfig, snapshot: Snapshot
+) -> None:
     """Load the weights and the optimizer state of a snapshot.
 
     Raises:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Integer
-from numpy.typing import ArrayLike
 
 from attention_twins.errors import InputError, check_integer
 from attention_twins.weights import Weights, check_weights
 from shared.config import ModelConfig, TrainConfig
-from shared.data import Data, check_order, epoch_orders
+from shared.data import Data, epoch_orders
 from shared.weights import weight_shapes
 
 BUDGET = 4 * 2**20
@@ -54,7 +53,6 @@ class ManyResult:
 
 def join(parts: list[ManyResult], count: int) -> ManyResult:
     """The first `count` seeds of the results of some chunks."""
-    seconds = [second for part in parts for second in part.seconds]
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts])[:count]
@@ -69,7 +67,7 @@ def join(parts: list[ManyResult], count: int) -> ManyResult:
         },
         train_prediction=joined("train_prediction"),
         test_prediction=joined("test_prediction"),
-        seconds=seconds,
+        seconds=[second for part in parts for second in part.seconds],
         compile_seconds=sum(part.compile_seconds for part in parts),
     )
 
@@ -84,54 +82,16 @@ class Chunk:
     seeds: list[int]
     learning_rates: list[float]
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What `fit_many` has been asked for, checked and cut into chunks."""
-
-    model: ModelConfig
-    data: Data
-    config: TrainConfig
-    seeds: list[int]
-    order: Integer[np.ndarray, "S epochs rows"] | None
-    chunks: list[Chunk]
-    """All of one size, so that they run the same compiled code."""
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of all chunks together."""
-        each = self.config.epochs if self.order is None else self.order.shape[1]
-        return len(self.chunks) * each
-
-    def orders(self, chunk: Chunk) -> Iterator[Integer[np.ndarray, "S rows"]]:
-        """The rows of one epoch after the other: those given, or those of the seeds."""
-        if self.order is not None:
-            yield from np.moveaxis(self.order[chunk.indices], 1, 0)
+    def orders(
+        self, given: Integer[np.ndarray, "_ epochs rows"] | None, rows: int, epochs: int
+    ) -> Iterator[Integer[np.ndarray, "S rows"]]:
+        """The rows of one epoch after the other: those given for all seeds, or the seeds' own."""
+        if given is not None:
+            yield from np.moveaxis(given[self.indices], 1, 0)
             return
-        streams = [epoch_orders(len(self.data.train_x), seed) for seed in chunk.seeds]
-        for _ in range(self.config.epochs):
+        streams = [epoch_orders(rows, seed) for seed in self.seeds]
+        for _ in range(epochs):
             yield np.stack([next(stream) for stream in streams])
-
-
-def plan_many(
-    model: ModelConfig,
-    data: Data,
-    config: TrainConfig,
-    seeds: Sequence[int],
-    learning_rates: Sequence[float] | None,
-    order: ArrayLike | None,
-    most: int,
-) -> Plan:
-    """What to train, in chunks of `most` seeds at most, and fewer to keep within the budget.
-
-    Raises:
-        InputError: no seeds, a seed or a rate out of range, not one rate for each seed, rows of
-            another shape or type than the network's, a wrong order.
-    """
-    found = chunks(model, config, seeds, learning_rates, most)
-    check_data(model, data)
-    checked = None if order is None else check_order(order, len(data.train_x), len(seeds))
-    return Plan(model, data, config, [*seeds], checked, found)
 
 
 def chunks(

@@ -6,7 +6,6 @@ Shape letters: B rows, T time steps, F features, H units, A units of attention, 
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Inexact
@@ -171,7 +170,7 @@ def max_pooling(
     """
     steps = x.shape[1] // size
 
-    def grouped(array: Any) -> np.ndarray:
+    def grouped(array: np.ndarray) -> np.ndarray:
         return array[:, : steps * size].reshape(len(array), steps, size, *array.shape[2:])
 
     values = grouped(x)

@@ -91,4 +91,5 @@ def load_data(config: DataConfig) -> Data:
 def _windows(numbers: np.ndarray, scaler: Any, config: DataConfig) -> Rows:
     """Windows of scaled numbers, and the numbers after each."""
     scaled = scaler.fit_transform(numbers[:, np.newaxis])[:, 0]
-    return *windows(scaled, config.time_steps, config.horizon), scaler
+    x, y = windows(scaled, config.time_steps, config.horizon)
+    return x, y, scaler

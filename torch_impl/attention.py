@@ -1,6 +1,6 @@
 """The attention layer, in PyTorch. Mirror: keras_impl/attention.py."""
 
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -124,8 +124,8 @@ class Attention(AttentionBase):
         check_choice("bias", bias, get_args(Bias))
         factory_kwargs = {"device": device, "dtype": dtype}
         self.scoring, self.temperature, self.bias = score, temperature, bias
-        self.b: Any = None
-        self.log_scale: Any = None
+        self.b: nn.Parameter | None = None
+        self.log_scale: nn.Parameter | None = None
         self.W = nn.Parameter(torch.empty(features, 1, **factory_kwargs))
         if self.bias != "none":
             steps = time_steps if self.bias == "per_step" else 1
@@ -141,7 +141,7 @@ class Attention(AttentionBase):
                 nn.init.zeros_(parameter)
 
     def _check_time_steps(self, time_steps: int | None) -> None:
-        if self.bias != "per_step":
+        if self.b is None or self.bias == "shared":
             return
         if time_steps != self.b.shape[0]:  # b would be broadcast without a word
             raise ValueError(
@@ -248,8 +248,7 @@ def last(x: X, mask: Mask = None) -> Context:
     """The last step of x that mask does not hide; 0 without any."""
     if mask is None:
         return x[:, -1]
-    shape: Any = x.shape
-    steps = torch.arange(1, shape[1] + 1, device=x.device)  # (T,)
+    steps = torch.arange(1, x.shape[1] + 1, device=x.device)  # (T,)
     end = torch.amax(torch.where(mask, steps, 0), dim=1, keepdim=True)  # (B, 1)
     at_end = torch.unsqueeze(steps == end, -1)  # (B, T, 1)
     return torch.sum(torch.where(at_end, x, 0.0), dim=1)  # (B, F)

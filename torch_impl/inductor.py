@@ -6,10 +6,11 @@ InputError.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 from unittest.mock import patch
 
 import torch
+from torch import Tensor
 
 from attention_twins.errors import InputError, private
 
@@ -35,11 +36,22 @@ while_loop = private("PyTorch", "torch._higher_order_ops:while_loop")
 make_fx = private("PyTorch", "torch.fx.experimental.proxy_tensor:make_fx")
 dynamo_settings = private("PyTorch", "torch._dynamo.config:patch")
 
-Step = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], list[torch.Tensor]]
+Step = Callable[[Tensor, list[Tensor], list[Tensor]], list[Tensor]]
 """A function of k, what is given and the state → the state after batch k."""
+
+Run = Callable[[int, int, list[Tensor], list[Tensor]], list[Tensor]]
+"""A function of begin, end, what is given and the state → the state after all these batches."""
 
 SMALL = 4096
 """Multiplications up to which a matrix product is written out instead of calling a library."""
+
+
+class Buffer(Protocol):
+    """A value that Inductor plans a place for."""
+
+    def get_name(self) -> str:
+        """Its name in the code."""
+        ...
 
 
 class StackWrapper(CppWrapperCpuArrayRef):
@@ -50,11 +62,11 @@ class StackWrapper(CppWrapperCpuArrayRef):
     """
 
     @staticmethod
-    def create(*_: Any) -> Any:
+    def create(*_: object) -> "StackWrapper":
         """One of these, as Inductor asks for it."""
         return StackWrapper()
 
-    def can_stack_allocate_buffer(self, buffer: Any) -> bool:
+    def can_stack_allocate_buffer(self, buffer: Buffer) -> bool:
         """Whether it is small, and nothing needs it after the step."""
         return not self._handed_on(buffer) and super().can_stack_allocate_buffer(buffer)
 
@@ -65,35 +77,35 @@ class StackWrapper(CppWrapperCpuArrayRef):
         size = sum(int(node.get_numel()) * node.get_dtype().itemsize for node in nodes)
         self.allow_stack_allocation &= size <= MAX_STACK_ALLOCATION_SIZE
 
-    def make_buffer_reuse(self, old: Any, new: Any, delete_old: bool) -> str:
+    def make_buffer_reuse(self, old: Buffer, new: Buffer, delete_old: bool) -> str:
         """What is handed on does not take the place of what is on the stack."""
         if old.get_name() in self.stack_allocated_buffers and self._handed_on(new):
             return self.make_buffer_allocation(new)
         return super().make_buffer_reuse(old, new, delete_old)
 
-    def _handed_on(self, buffer: Any) -> bool:
+    def _handed_on(self, buffer: Buffer) -> bool:
         return buffer.get_name() in self.get_codegened_graph().get_output_names()
 
 
-def inductor(graph: Any, inputs: Any) -> Any:
+def inductor(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:
     """PyTorch's compiler to C++; small matrix products are written out, small values not allocated.
 
     A call costs more than such a product, an allocation more than such a value.
     """
     table = select_decomp_table()
-    aten: Any = torch.ops.aten
+    aten = torch.ops.aten
 
-    def mm(a: Any, b: Any) -> Any:
+    def mm(a: Tensor, b: Tensor) -> Tensor:
         if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
             return table[aten.mm.default](a, b)
         return (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
 
-    def addmm(bias: Any, a: Any, b: Any) -> Any:
+    def addmm(bias: Tensor, a: Tensor, b: Tensor) -> Tensor:
         if a.shape[0] * b.shape[0] * b.shape[1] > SMALL:
             return table[aten.addmm.default](bias, a, b)
         return bias + (a.unsqueeze(-1) * b.unsqueeze(0)).sum(1)
 
-    def bmm(a: Any, b: Any) -> Any:
+    def bmm(a: Tensor, b: Tensor) -> Tensor:
         if a.shape[1] * b.shape[1] * b.shape[2] > SMALL:
             return table[aten.bmm.default](a, b)
         return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(2)
@@ -118,21 +130,21 @@ def check_compiler() -> None:
         ) from error
 
 
-def compiled(step: Step) -> Callable[..., list[torch.Tensor]]:
+def compiled(step: Step) -> Run:
     """A function (begin, end, given, state) → state, a loop over `step` compiled to C++."""
 
-    def run(begin: Any, end: Any, given: Any, state: Any) -> Any:
-        def unfinished(k: Any, *state: Any) -> Any:
+    def run(begin: Tensor, end: Tensor, given: list[Tensor], state: list[Tensor]) -> list[Tensor]:
+        def unfinished(k: Tensor, *state: Tensor) -> Tensor:
             return k < end
 
-        def advance(k: Any, *state: Any) -> Any:
+        def advance(k: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
             return (k + 1, *step(k, given, [*state]))
 
         return [*while_loop(unfinished, advance, (begin.clone(), *state))][1:]
 
     run = torch.compile(run, fullgraph=True, dynamic=False, backend=inductor)
 
-    def call(begin: int, end: int, given: Any, state: Any) -> Any:
+    def call(begin: int, end: int, given: list[Tensor], state: list[Tensor]) -> list[Tensor]:
         # There may be many networks in a process. nn.RNN is not run, but Dynamo is to look past it
         # at its parameters.
         with dynamo_settings(recompile_limit=10_000, allow_rnn=True):

@@ -1,12 +1,12 @@
 """Training steps as one compiled call, in PyTorch. Mirror: keras_impl/loop.py."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Integer
-from torch import nn
+from torch import Tensor, nn
 
 from attention_twins.errors import InputError
 from attention_twins.in_torch.keras_steps import step_table, update
@@ -18,6 +18,9 @@ from shared.config import TrainConfig
 from shared.data import Data
 from torch_impl.seq2seq import teacher_forced
 from torch_impl.training import LOSSES
+
+if TYPE_CHECKING:
+    from torch_impl.inductor import Run, Step
 
 
 class Loop:
@@ -54,9 +57,9 @@ class Loop:
         self.model, self.config, self.many = model.to(config.device), config, seeds is not None
         self._optimizer = optimizer or create_optimizer(model, config)
         self._trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        device: Any = config.device
+        self._shapes = {name: parameter.shape for name, parameter in self._trained.items()}
         data = teacher_forced(model, data)
-        self._x, self._y = (torch.tensor(a, device=device) for a in (data.train_x, data.train_y))
+        self._x, self._y = self._tensor(data.train_x), self._tensor(data.train_y)
         # With two rows, for layers that want more than one.
         with torch.random.fork_rng():
             loss = LOSSES[config.loss](model(self._x[:2]), self._y[:2])
@@ -64,20 +67,20 @@ class Loop:
         if any(slope is None for slope in slopes):  # the optimizer would leave it as it is
             raise InputError("model must use every parameter that it trains to be compiled")
         shape = () if seeds is None else (seeds,)
-        self._nothing = torch.zeros(shape, dtype=next(model.parameters()).dtype, device=device)
+        dtype = next(model.parameters()).dtype
+        self._nothing = torch.zeros(shape, dtype=dtype, device=config.device)
         self._rates = torch.full_like(self._nothing, config.learning_rate)
         self._done = 0
         self._state = [] if self.many else self._own_state()
-        self._runs: dict[Any, Any] = {}
+        self._runs: dict[tuple[int, ...], Run] = {}
 
     def load(self, arrays: Sequence[np.ndarray], rates: Sequence[float]) -> None:
         """Begin many seeds with these values of what is trained, at these learning rates."""
-        device: Any = self.config.device
         flat = np.concatenate([array.reshape(-1, array.shape[-1]) for array in arrays])
-        weights = torch.tensor(flat, device=device)  # (P, S)
+        weights = self._tensor(flat)  # (P, S)
         m, v = torch.zeros_like(weights), torch.zeros_like(weights)  # the loop takes no aliases
         self._state = [self._nothing, weights, m, v]
-        self._rates = torch.tensor(rates, dtype=weights.dtype, device=device)
+        self._rates = self._tensor(np.array(rates, flat.dtype))
         self._done = 0
 
     def run(self, rows: Integer[np.ndarray, "K ..."], begin: int, end: int) -> None:
@@ -85,30 +88,31 @@ class Loop:
         steps = np.arange(len(rows)) + self._done - begin + 1
         dtype = np.dtype(str(self._nothing.dtype).removeprefix("torch."))
         table = step_table(self._optimizer, steps, self.config, dtype)
-        device: Any = self.config.device
-        given = [torch.tensor(array, device=device) for array in (rows, table)]
+        given = [self._tensor(rows), self._tensor(table), self._rates]
         if rows.shape not in self._runs:
             self._runs[rows.shape] = (Replay if self._x.is_cuda else self._compiled)(self._step())
         with torch.no_grad(), unrolled(self.model):
-            self._state = self._runs[rows.shape](begin, end, [*given, self._rates], self._state)
+            self._state = self._runs[rows.shape](begin, end, given, self._state)
         self._done += end - begin
 
-    def _step(self) -> Any:
-        """A function of k, what is given and the state → the state after batch k."""
-        x, y, model, config, many = self._x, self._y, self.model, self.config, self.many
-        names, shapes = [*self._trained], [p.shape for p in self._trained.values()]
-        sizes, defaults = [shape.numel() for shape in shapes], self._optimizer.defaults
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        """A copy on the device."""
+        return torch.tensor(array, device=self.config.device)
 
-        def loss_of(weights: Any, x: Any, y: Any) -> Any:
-            parts = zip(names, torch.split(weights, sizes), shapes, strict=True)
-            parameters = {name: part.reshape(shape) for name, part, shape in parts}
-            return LOSSES[config.loss](torch.func.functional_call(model, parameters, (x,)), y)
+    def _step(self) -> "Step":
+        """A function of k, what is given and the state → the state after batch k."""
+        x, y, model, config, shapes = self._x, self._y, self.model, self.config, self._shapes
+        defaults = self._optimizer.defaults
+
+        def loss_of(weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
+            output = torch.func.functional_call(model, _parts(weights, shapes), (x,))
+            return LOSSES[config.loss](output, y)
 
         gradient_of = torch.func.grad_and_value(loss_of)
-        if many:
+        if self.many:
             gradient_of = torch.func.vmap(gradient_of, (-1, 0, 0), (-1, 0))
 
-        def step(k: Any, given: Any, state: Any) -> Any:
+        def step(k: Tensor, given: list[Tensor], state: list[Tensor]) -> list[Tensor]:
             (order, table, rates), (total, *state) = given, state
             rows, row = (of.index_select(0, k.reshape(1))[0] for of in (order, table))
             gradient, loss = gradient_of(state[0], x[rows], y[rows])
@@ -123,59 +127,57 @@ class Loop:
         self._state = [self._nothing, *self._state[1:]]
         return total
 
-    def _own_state(self) -> list[torch.Tensor]:
+    def _own_state(self) -> list[Tensor]:
         """No loss yet; what the network's weights and the optimizer's moments are, flat."""
-        moments = MOMENTS[self.config.optimizer]
-        state = [self._nothing, torch.cat([p.detach().reshape(-1) for p in self._trained.values()])]
+        moments, trained = MOMENTS[self.config.optimizer], [*self._trained.values()]
+        found = [trained]
         for moment in ("m", "v"):
-            slots = [
-                self._optimizer.state.get(p, {}).get(moments.get(moment), torch.zeros_like(p))
-                for p in self._trained.values()
-            ]
-            state.append(torch.cat([slot.detach().reshape(-1) for slot in slots]))
+            states = ((p, self._optimizer.state.get(p, {})) for p in trained)
+            found.append([own.get(moments.get(moment), torch.zeros_like(p)) for p, own in states])
         steps = [int(own["step"]) for own in self._optimizer.state.values() if "step" in own]
         self._done = max(steps, default=0)
-        return state
+        flat = [torch.cat([part.detach().reshape(-1) for part in parts]) for parts in found]
+        return [self._nothing, *flat]
 
     def store(self) -> None:
         """Bring the network and its optimizer up to date."""
-        moments = MOMENTS[self.config.optimizer]
-        sizes = [p.numel() for p in self._trained.values()]
-        flat = dict(zip(("weights", "m", "v"), self._state[1:], strict=True))
-        parts = {name: torch.split(tensor, sizes) for name, tensor in flat.items()}
-        for i, parameter in enumerate(self._trained.values()):
-            parameter.detach().copy_(parts["weights"][i].reshape(parameter.shape))
-            own = self._optimizer.state[parameter]
-            for moment, name in moments.items():
-                own[name] = parts[moment][i].reshape(parameter.shape).clone()
+        weights, m, v = (_parts(flat, self._shapes) for flat in self._state[1:])
+        for name, parameter in self._trained.items():
+            parameter.detach().copy_(weights[name])
+            found, own = {"m": m[name], "v": v[name]}, self._optimizer.state[parameter]
+            for moment, theirs in MOMENTS[self.config.optimizer].items():
+                own[theirs] = found[moment].clone()
             own["step"] = torch.tensor(float(self._done))
 
     def snapshot(self) -> Snapshot:
         """Weights and state after the last step."""
         self.store()
-        return Snapshot(
-            get_weights(self.model), get_state(self.model, self._optimizer, self.config)
-        )
+        state = get_state(self.model, self._optimizer, self.config)
+        return Snapshot(get_weights(self.model), state)
 
     def arrays(self) -> list[np.ndarray]:
         """The values of what is trained, of many seeds."""
-        parts = torch.split(self._state[1], [p.numel() for p in self._trained.values()])
-        return [
-            part.reshape(*p.shape, -1).numpy(force=True)
-            for part, p in zip(parts, self._trained.values(), strict=True)
-        ]
+        return [part.numpy(force=True) for part in _parts(self._state[1], self._shapes).values()]
 
     def predict(self, x: Float[np.ndarray, "B T F"]) -> Float[np.ndarray, "S B D"]:
         """What many seeds make of rows."""
-        rows = torch.tensor(x, device=self._x.device)
+        rows = self._tensor(x)
 
-        def output(parameters: Any) -> Any:
+        def output(parameters: dict[str, Tensor]) -> Tensor:
             return torch.func.functional_call(self.model, parameters, (rows,))
 
-        stack = [torch.tensor(array, device=self._x.device) for array in self.arrays()]
         with torch.no_grad(), unrolled(self.model):
             predict = torch.func.vmap(output, -1)
-            return predict(dict(zip(self._trained, stack, strict=True))).numpy(force=True)
+            return predict(_parts(self._state[1], self._shapes)).numpy(force=True)
+
+
+def _parts(flat: Tensor, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """What is trained, by name, from one tensor (P,) or (P, S)."""
+    parts = torch.split(flat, [shape.numel() for shape in shapes.values()])
+    return {
+        name: part.reshape(*shape, *flat.shape[1:])
+        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }
 
 
 class Replay:
@@ -184,25 +186,24 @@ class Replay:
     On a CPU, where there are no graphs, the step itself is called again and again.
     """
 
-    def __init__(self, step: Any) -> None:
+    def __init__(self, step: "Step") -> None:
         self._step = torch.compile(step, fullgraph=True, dynamic=False)
-        self._kept: list[torch.Tensor] = []
-        self._replay: Any = None
+        self._kept: list[Tensor] = []
+        self._replay: Callable[[], object] = self._advance
 
-    def __call__(self, begin: int, end: int, given: Any, state: Any) -> Any:
+    def __call__(
+        self, begin: int, end: int, given: list[Tensor], state: list[Tensor]
+    ) -> list[Tensor]:
         values = [torch.tensor(begin, device=state[0].device), *given, *state]
         if not self._kept:
             self._kept = [tensor.clone() for tensor in values]
-            self._replay = self._recorded() if state[0].is_cuda else self._advance
-        self._fill(values)
+            if state[0].is_cuda:
+                self._replay = self._recorded()
+        for kept, value in zip(self._kept, values, strict=True):
+            kept.copy_(value)  # where the graph looks for it
         for _ in range(begin, end):
             self._replay()
         return [tensor.clone() for tensor in self._kept[1 + len(given) :]]
-
-    def _fill(self, values: list[torch.Tensor]) -> None:
-        """Bring values to where the graph looks for them."""
-        for kept, value in zip(self._kept, values, strict=True):
-            kept.copy_(value)
 
     def _advance(self) -> None:
         """One step in place."""
@@ -211,7 +212,7 @@ class Replay:
             old.copy_(new)
         k.add_(1)
 
-    def _recorded(self) -> Any:
+    def _recorded(self) -> Callable[[], object]:
         """The step as a graph, after some steps to warm up on a stream of their own."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

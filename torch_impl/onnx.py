@@ -2,15 +2,15 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
 
 from attention_twins.errors import InputError
 from shared.config import ModelConfig
 
 
-def export_onnx(model: Any, config: ModelConfig, path: Path) -> None:
+def export_onnx(model: nn.Module, config: ModelConfig, path: Path) -> None:
     """Write a network to an ONNX file, to run where neither framework is.
 
     Its input is `x` (B, T, F), its one output (B, D), for any number of rows B. It knows no mask,

@@ -1,9 +1,10 @@
 """The recurrent layers, in PyTorch. Mirror: keras_impl/rnn.py."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 
@@ -28,10 +29,10 @@ class Recurrent(nn.Module):
         it is False leaves the state as it was, as in Keras; PyTorch's modules know no mask.
     """
 
-    KERNEL: Any
+    KERNEL: Callable[..., nn.RNNBase]
     """PyTorch's own module."""
 
-    CELL: Any
+    CELL: Callable[..., nn.RNNCellBase]
     """The one for a single step."""
 
     def __init__(
@@ -60,18 +61,18 @@ class Recurrent(nn.Module):
             *_, bias_hh = self.core.parameters()
             nn.init.zeros_(bias_hh.requires_grad_(False))
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Every state, or the last one; shapes as above."""
         states = self.states(x, mask)  # (B, T, H)
         return states if self.return_sequences else states[:, -1]
 
-    def states(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def states(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Every state (B, T, H)."""
         if self.unroll or mask is not None:
             return self._loop(x, mask)
         return self.core(x)[0]
 
-    def _loop(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def _loop(self, x: Tensor, mask: Tensor | None) -> Tensor:
         state, states = self.begin(x), []
         for t in range(x.shape[1]):
             new = self.step(x[:, t], state)
@@ -82,11 +83,11 @@ class Recurrent(nn.Module):
             states.append(state[0])
         return torch.stack(states, dim=1)  # (B, T, H)
 
-    def begin(self, x: torch.Tensor) -> Any:
+    def begin(self, x: Tensor) -> list[Tensor]:
         """The state before the first step of x (B, T, F): all that a step hands to the next."""
         return [x.new_zeros(x.shape[0], self.core.hidden_size)]  # (B, H)
 
-    def step(self, x: torch.Tensor, state: Any) -> Any:
+    def step(self, x: Tensor, state: list[Tensor]) -> list[Tensor]:
         """The state after a step with x (B, F); what is put out comes first, (B, H)."""
         raise NotImplementedError
 
@@ -108,13 +109,14 @@ class SimpleRNN(Recurrent):
         self, features: int, units: int, activation: str = "tanh", **settings: Any
     ) -> None:
         super().__init__(features, units, nonlinearity=activation, **settings)
+        self.activation = getattr(torch, activation)
 
-    def step(self, x: torch.Tensor, state: Any) -> Any:
+    def step(self, x: Tensor, state: list[Tensor]) -> list[Tensor]:
         """The state after a step with x (B, F)."""
-        (h,), activation = state, getattr(torch, self.core.nonlinearity)
+        (h,) = state
         weight_ih, weight_hh, bias_ih, bias_hh = self.core.parameters()
         # Not self.core(x, h): torch.vmap cannot look into that kernel either.
-        return [activation(linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh))]
+        return [self.activation(linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh))]
 
 
 class SimpleRNNCell(SimpleRNN):
@@ -129,7 +131,9 @@ class SimpleRNNCell(SimpleRNN):
     def __init__(self, features: int, units: int, **settings: Any) -> None:
         super().__init__(features, units, unroll=True, **settings)
 
-    def forward(self, x: torch.Tensor, states: Any) -> Any:  # pyright: ignore
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: Tensor, states: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
         """What is put out, and the state; shapes as above."""
         new = self.step(x, states)
         return new[0], new
@@ -146,11 +150,11 @@ class LSTM(Recurrent):
 
     KERNEL, CELL = nn.LSTM, nn.LSTMCell
 
-    def begin(self, x: torch.Tensor) -> Any:
+    def begin(self, x: Tensor) -> list[Tensor]:
         """Both states, h and c, before the first step of x (B, T, F)."""
         return [*super().begin(x), *super().begin(x)]
 
-    def step(self, x: torch.Tensor, state: Any) -> Any:
+    def step(self, x: Tensor, state: list[Tensor]) -> list[Tensor]:
         """Both states, h and c, after a step with x (B, F)."""
         h, c = state
         weight_ih, weight_hh, bias_ih, bias_hh = self.core.parameters()
@@ -174,7 +178,7 @@ class GRU(Recurrent):
     def reset_parameters(self) -> None:
         self.core.reset_parameters()
 
-    def step(self, x: torch.Tensor, state: Any) -> Any:
+    def step(self, x: Tensor, state: list[Tensor]) -> list[Tensor]:
         """The state after a step with x (B, F)."""
         (h,) = state
         weight_ih, weight_hh, bias_ih, bias_hh = self.core.parameters()

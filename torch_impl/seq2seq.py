@@ -1,7 +1,5 @@
 """An encoder, and a decoder that asks it, in PyTorch. Mirror: keras_impl/seq2seq.py."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -55,7 +53,7 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         recurrent, dense = activation
-        named: Any = {"activation": recurrent, "second_bias": second_bias, "dtype": dtype}
+        named = {"activation": recurrent, "second_bias": second_bias, "dtype": dtype}
         self.time_steps, self.units, self.horizon = time_steps, units, horizon
         self.encoder = SimpleRNN(features, units, return_sequences=True, unroll=unroll, **named)
         if attention:
@@ -114,10 +112,8 @@ def create_encoder_decoder(
         (B, T, F) → (B, K).
     """
     pair, (time_steps, features) = check_activation(activation), input_shape
-    options: Any = {"attention": attention, "unroll": unroll, "second_bias": second_bias}
-    return EncoderDecoder(
-        time_steps, features, hidden_units, dense_units, pair, **options, dtype=to_dtype(dtype)
-    )
+    sizes = time_steps, features, hidden_units, dense_units
+    return EncoderDecoder(*sizes, pair, attention, unroll, second_bias, to_dtype(dtype))
 
 
 def teacher_forced(model: nn.Module, data: Data) -> Data:

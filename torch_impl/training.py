@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +91,9 @@ def fit(
     )
 
 
-def resume(model: nn.Module, optimizer: Any, config: TrainConfig, snapshot: Snapshot) -> None:
+def resume(
+    model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig, snapshot: Snapshot
+) -> None:
     """Load the weights and the optimizer state of a snapshot.
 
     Raises:

@@ -1,15 +1,21 @@
 """The compiled call, on each of Keras's backends."""
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 import keras
 
-if TYPE_CHECKING:
-    from keras_impl.loop import Loop as AnyLoop
+from keras_impl import loop
+from shared.config import TrainConfig
+from shared.data import Data
 
 
-def Loop(*arguments: Any, **options: Any) -> "AnyLoop":
+def Loop(
+    model: keras.Model,
+    data: Data,
+    config: TrainConfig,
+    optimizer: keras.Optimizer | None = None,
+    seeds: int | None = None,
+) -> loop.Loop:
     """The `keras_impl.loop.Loop` of the backend that Keras runs on; arguments as of that class."""
     backend = importlib.import_module(f"keras_impl.backends.{keras.backend.backend()}")
-    return backend.Loop(*arguments, **options)
+    return backend.Loop(model, data, config, optimizer, seeds)

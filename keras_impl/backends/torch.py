@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from attention_twins.errors import InputError
 from attention_twins.in_keras.kinds import unrolled
@@ -23,9 +24,8 @@ class Loop(loop.Loop):
         InputError: no C++ compiler, or the network changes more than its trained variables.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def _prepare(self) -> None:
         inductor.check_compiler()
-        super().__init__(*arguments, **options)
         names = {variable.path.split("/")[-1] for variable in self.unseen}
         if names - {"seed_generator_state"}:
             raise InputError("model must have no state beside its weights to be compiled")
@@ -34,33 +34,12 @@ class Loop(loop.Loop):
         rows = (self.data.train_x, self.data.train_y)
         self._x, self._y = (torch.tensor(array, device=device) for array in rows)
         self._others = [variable.value for variable in self.unseen]
-        seeds = self.trained[0].shape[-1:] if self.many else ()
-        self._nothing = torch.zeros(seeds, dtype=self.trained[0].value.dtype, device=device)
-        self._compiled: dict[Any, Any] = {}
+        self._compiled: dict[tuple[int, ...], inductor.Run] = {}
         self.fetch()
-
-        def loss_of(values: Any, x: Any, y: Any) -> Any:
-            called: Any = self.model.stateless_call(
-                values, self._others, x, training=True, return_losses=True
-            )
-            return self.loss(y, called[0]) + sum(called[2])
-
-        gradient = torch.func.grad_and_value(loss_of)
-        if self.many:
-            gradient = torch.func.vmap(gradient, (-1, 0, 0), (-1, 0))
-
-        def step(state: Any, x: Any, y: Any) -> Any:
-            total, *state = (tensor.clone() for tensor in state)  # Keras changes them in place
-            values, slots = state[: len(self.trained)], state[len(self.trained) :]
-            gradients, value = gradient(values, x, y)
-            values, slots = self.optimizer.stateless_apply(slots, gradients, values)
-            return [total + value * x.shape[-3], *values, *slots]
-
-        self._step = step
 
     def fetch(self) -> None:
         """Go on from what the variables are."""
-        self._state = [self._nothing, *(v.value.detach().clone() for v in self._variables)]
+        self._state = [v.value.detach().clone() for v in self._variables]
 
     def run(self, rows: np.ndarray, begin: int, end: int) -> None:
         """Take the steps from `begin` to `end`."""
@@ -68,38 +47,45 @@ class Loop(loop.Loop):
         with torch.no_grad():
             if rows.shape not in self._compiled:
                 self._compiled[rows.shape] = inductor.compiled(self._recorded(order))
-            self._state = self._compiled[rows.shape](begin, end, [order], self._state)
+            state = self._compiled[rows.shape](begin, end, [order], [self.total, *self._state])
+            self.total, *self._state = state
 
-    def _recorded(self, order: torch.Tensor) -> Any:
+    def _recorded(self, order: Tensor) -> inductor.Step:
         """A function of k, the order and the state → the state after batch k."""
-        with unrolled(self.model):
-            example = [self._state, self._x[order[0]], self._y[order[0]]]
-            recorded = inductor.make_fx(torch.func.functionalize(self._step))(*example)
 
-        def step(k: Any, given: Any, state: Any) -> Any:
+        def loss_of(values: list[Tensor], x: Tensor, y: Tensor) -> Tensor:
+            return self._loss_of(values, self._others, x, y)[0]
+
+        gradient = torch.func.grad_and_value(loss_of)
+        if self.many:
+            gradient = torch.func.vmap(gradient, (-1, 0, 0), (-1, 0))
+
+        def step(state: list[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
+            total, *state = (tensor.clone() for tensor in state)  # Keras changes them in place
+            values, slots = state[: len(self.trained)], state[len(self.trained) :]
+            gradients, loss = gradient(values, x, y)
+            applied: Any = self.optimizer.stateless_apply(slots, gradients, values)
+            return [total + loss * x.shape[-3], *applied[0], *applied[1]]
+
+        with unrolled(self.model):
+            example = [[self.total, *self._state], self._x[order[0]], self._y[order[0]]]
+            recorded = inductor.make_fx(torch.func.functionalize(step))(*example)
+
+        def of_batch(k: Tensor, given: list[Tensor], state: list[Tensor]) -> list[Tensor]:
             rows = given[0].index_select(0, k.reshape(1))[0]
             return recorded(state, self._x[rows], self._y[rows])
 
-        return step
-
-    def take_loss(self) -> np.ndarray:
-        """The loss since the last time."""
-        total = self._state[0].numpy(force=True).astype(np.float64)
-        self._state = [self._nothing, *self._state[1:]]
-        return total
+        return of_batch
 
     def store(self) -> None:
         """Bring the variables up to date."""
-        for variable, value in zip(self._variables, self._state[1:], strict=True):
+        for variable, value in zip(self._variables, self._state, strict=True):
             variable.assign(value)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """What many seeds make of rows."""
-
-        def output(values: Any, x: Any) -> Any:
-            return self.model.stateless_call(values, self._others, x)[0]
-
         rows = torch.tensor(x, device=self._x.device)
         with torch.no_grad(), unrolled(self.model):
-            predict = torch.func.vmap(output, (-1, None))
-            return predict(self._state[1 : 1 + len(self.trained)], rows).numpy(force=True)
+            predict = torch.func.vmap(self._output_of, (-1, None, None))
+            values = self._state[: len(self.trained)]
+            return predict(values, self._others, rows).numpy(force=True)

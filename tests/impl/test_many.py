@@ -1,5 +1,7 @@
 """fit_many, in both twins: each seed's training is what `fit` makes of it, whatever is trained beside it."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -72,7 +74,7 @@ def test_neighbours_do_not_matter(twin, monkeypatch):
     """Bit for bit in chunks of one size, up to rounding in chunks of another."""
     whole = train_many(twin, "rnn", "float32")
     other = train_many(twin, "rnn", "float32", seeds=[1, 0, 2], rates=[0.001, 0.02, 0.03])
-    monkeypatch.setattr(twin.many, "CHUNK", 2)
+    monkeypatch.setattr(twin, "fit_many", replace(twin.fit_many, most=2))
     told = []
     cut = train_many(twin, "rnn", "float32", progress=lambda *epochs: told.append(epochs))
     assert told == [(epoch, 8) for epoch in range(1, 9)]  # two chunks, the second one filled up
