@@ -8,9 +8,9 @@ from jaxtyping import Integer
 
 from attention_twins.in_keras.optimizer import create_optimizer
 from attention_twins.in_keras.runtime import floatx
+from attention_twins.in_keras.steps import LOSSES, resume
 from attention_twins.training import FitResult, Snapshot
 from keras_impl.backends import Loop
-from keras_impl.training import LOSSES, resume
 from shared.config import TrainConfig
 from shared.data import Data
 from shared.training import run_epochs
@@ -36,6 +36,7 @@ def fit_compiled(
     with floatx(model.trainable_variables[0].dtype):
         optimizer = create_optimizer(model, config)
         if resume_from is not None:
+            config.check_resumable()
             resume(model, optimizer, config, resume_from)
         model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
         loop = Loop(model, data, config, optimizer)

@@ -10,10 +10,10 @@ from jaxtyping import Float, Integer
 
 from attention_twins.in_keras.optimizer import create_many_optimizer, get_state
 from attention_twins.in_keras.runtime import Tensor
+from attention_twins.in_keras.steps import LOSSES
 from attention_twins.in_keras.weights import get_weights
 from attention_twins.training import Snapshot
 from keras_impl.seq2seq import teacher_forced
-from keras_impl.training import LOSSES
 from shared.config import TrainConfig
 from shared.data import Data
 

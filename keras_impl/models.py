@@ -8,27 +8,21 @@ from jaxtyping import Float
 
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.in_keras.weights import set_weights
+from keras_impl import networks
 from keras_impl.attention import AttentionBase
-from keras_impl.networks import (
-    create_conv,
-    create_gru,
-    create_lstm,
-    create_rnn,
-    create_rnn_with_attention,
-)
 from keras_impl.seq2seq import EncoderDecoder, create_encoder_decoder
 from shared.config import ModelConfig, Setup
 from shared.weights import initial_weights
 
 MODELS = {
-    "rnn": create_rnn,
-    "rnn_with_attention": create_rnn_with_attention,
-    "lstm": create_lstm,
-    "lstm_with_attention": partial(create_lstm, attention=True),
-    "gru": create_gru,
-    "gru_with_attention": partial(create_gru, attention=True),
-    "conv": create_conv,
-    "conv_with_attention": partial(create_conv, attention=True),
+    "rnn": networks.create_rnn,
+    "rnn_with_attention": networks.create_rnn_with_attention,
+    "lstm": networks.create_lstm,
+    "lstm_with_attention": partial(networks.create_lstm, attention=True),
+    "gru": networks.create_gru,
+    "gru_with_attention": partial(networks.create_gru, attention=True),
+    "conv": networks.create_conv,
+    "conv_with_attention": partial(networks.create_conv, attention=True),
     "encoder_decoder": create_encoder_decoder,
     "encoder_decoder_with_attention": partial(create_encoder_decoder, attention=True),
 }

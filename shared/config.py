@@ -290,6 +290,11 @@ class TrainConfig(Training):
         """PyTorch's optimizer takes the steps that Keras's would take."""
         return "optimizer" not in SETUPS[self.setup]
 
+    def check_resumable(self) -> None:
+        """Raise InputError unless a training in this set-up can go on from a snapshot."""
+        if self.setup != "twin":
+            raise InputError(f"setup must be twin to resume a training, got {self.setup!r}")
+
     def __post_init__(self) -> None:
         """Raise InputError for an unknown name or a value out of range."""
         super().__post_init__()

@@ -51,27 +51,6 @@ class ManyResult:
     """Seconds of compilation before the first epoch."""
 
 
-def join(parts: list[ManyResult], count: int) -> ManyResult:
-    """The first `count` seeds of the results of some chunks."""
-
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts])[:count]
-
-    return ManyResult(
-        seeds=[seed for part in parts for seed in part.seeds][:count],
-        learning_rates=[rate for part in parts for rate in part.learning_rates][:count],
-        loss=joined("loss"),
-        weights={
-            name: np.concatenate([part.weights[name] for part in parts])[:count]
-            for name in parts[0].weights
-        },
-        train_prediction=joined("train_prediction"),
-        test_prediction=joined("test_prediction"),
-        seconds=[second for part in parts for second in part.seconds],
-        compile_seconds=sum(part.compile_seconds for part in parts),
-    )
-
-
 @dataclass(frozen=True)
 class Chunk:
     """Some seeds that are trained at once; the last ones may repeat the first ones."""
@@ -159,16 +138,16 @@ def check_data(model: ModelConfig, data: Data) -> None:
 def seed_bytes(model: ModelConfig, train: TrainConfig) -> int:
     """About how many bytes one seed works on in a training step, a guide for chunks."""
     parameters = sum(math.prod(shape) for shape in weight_shapes(model).values())
-    states = train.batch_size * model.time_steps * (_width(model) + model.features + 2)
+    states = train.batch_size * _states(model)
     # Weights, two moments and a gradient; of every state its value and its gradient, twice.
     return 4 * (parameters + states) * np.dtype(model.dtype).itemsize
 
 
-def _width(model: ModelConfig) -> int:
-    """Numbers that a time step of the first layer computes: of every gate its own."""
+def _states(model: ModelConfig) -> int:
+    """Numbers that a row is and makes over all its time steps: of every gate its own."""
     shapes = weight_shapes(model)
     recurrent = [shape[-1] for name, shape in shapes.items() if name.endswith("recurrent_kernel")]
-    return max([model.units, *recurrent])
+    return model.time_steps * (max([model.units, *recurrent]) + model.features + 2)
 
 
 def predictions(
@@ -188,8 +167,7 @@ def predictions(
     Shape:
         → (S, N, D).
     """
-    states = seeds * model.time_steps * (_width(model) + model.features + 2)
-    most = max(1, 4 * BUDGET // (states * x.itemsize))
+    most = max(1, 4 * BUDGET // (seeds * _states(model) * x.itemsize))
     size = math.ceil(len(x) / max(1, math.ceil(len(x) / most)))
     found = [np.zeros((seeds, 0, model.dense_units), x.dtype)]
     for begin in range(0, len(x), max(1, size)):

@@ -16,7 +16,7 @@ from attention_twins.training import FitResult, Snapshot
 from attention_twins.weights import Weights
 from shared.config import ModelConfig, Setup, TrainConfig
 from shared.data import Data, batch_order, batches, check_order
-from shared.many import ManyResult, check_data, chunks, draw_many, join, predictions
+from shared.many import ManyResult, check_data, chunks, draw_many, predictions
 from shared.weights import initial_weights
 
 Model = TypeVar("Model")
@@ -152,45 +152,46 @@ class FitMany(Generic[Model]):
         check_data(model_config, data)
         given = None if order is None else check_order(order, len(data.train_x), len(seeds))
         epochs = len(parts) * (config.epochs if given is None else given.shape[1])
-        results, done = [], 0
+        results, seconds, compile_seconds = [], [], 0.0
         with self.floatx(model_config.dtype):
             model = self.create_model(model_config, config.setup, 0)
             loop = self.loop(model, data, config, seeds=len(parts[0].seeds))
             for chunk in parts:
                 values = self._initial_values(model, model_config, config, chunk.seeds, initial)
                 loop.load(values, chunk.learning_rates)
-                losses, seconds, compile_seconds = [], [], 0.0
+                losses = []
                 for rows in chunk.orders(given, len(data.train_x), config.epochs):
-                    if not done:
+                    if not seconds:
                         compile_seconds = compiled(loop, rows, config.batch_size)
                     begin = time.perf_counter()
                     for part in batches(rows, config.batch_size):
                         loop.run(part, 0, len(part))
                     losses.append(loop.take_loss() / rows.shape[1])
                     seconds.append(time.perf_counter() - begin)
-                    done += 1
                     if progress:
-                        progress(done, epochs)
-                weights = self.to_canonical(model, loop.arrays()).items()
+                        progress(len(seconds), epochs)
+                weights = self.to_canonical(model, loop.arrays())
+                first = {n: np.ascontiguousarray(np.moveaxis(w, -1, 0)) for n, w in weights.items()}
                 train, test = (
                     predictions(loop.predict, x, len(chunk.seeds), model_config)
                     for x in (data.train_x, data.test_x)
                 )
-                results.append(
-                    ManyResult(
-                        seeds=chunk.seeds,
-                        learning_rates=chunk.learning_rates,
-                        loss=np.stack(losses, axis=1),
-                        weights={
-                            n: np.ascontiguousarray(np.moveaxis(w, -1, 0)) for n, w in weights
-                        },
-                        train_prediction=train,
-                        test_prediction=test,
-                        seconds=seconds,
-                        compile_seconds=compile_seconds,
-                    )
-                )
-        return join(results, len(seeds))
+                results.append((np.stack(losses, axis=1), first, train, test))
+        loss, weights, train, test = zip(*results, strict=True)
+
+        def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+            return np.concatenate(arrays)[: len(seeds)]
+
+        return ManyResult(
+            seeds=[seed for chunk in parts for seed in chunk.seeds][: len(seeds)],
+            learning_rates=[rate for chunk in parts for rate in chunk.learning_rates][: len(seeds)],
+            loss=joined(loss),
+            weights={name: joined([own[name] for own in weights]) for name in weights[0]},
+            train_prediction=joined(train),
+            test_prediction=joined(test),
+            seconds=seconds,
+            compile_seconds=compile_seconds,
+        )
 
     def _initial_values(
         self,

@@ -165,9 +165,7 @@ class Attention(AttentionBase):
 class AdditiveAttention(AttentionBase):
     """Weighted mean over time, with scores that a query asks for.
 
-        e_t     = tanh(q · W_a + x_t · U_a) · v_a
-        alpha   = softmax(e_1 … e_T)
-        context = Σ_t alpha_t x_t
+        e_t = tanh(q · W_a + x_t · U_a) · v_a,  alpha and context as in AttentionBase
 
     The query q is the last x_t that is not masked, if none is given; of a row without any step it
     is 0. W_a, U_a and v_a start as glorot_uniform.

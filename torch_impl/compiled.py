@@ -8,12 +8,12 @@ from torch import nn
 
 from attention_twins.in_torch.optimizer import create_optimizer
 from attention_twins.in_torch.runtime import floatx
+from attention_twins.in_torch.steps import resume
 from attention_twins.training import FitResult, Snapshot
 from shared.config import TrainConfig
 from shared.data import Data
 from shared.training import run_epochs
 from torch_impl.loop import Loop
-from torch_impl.training import resume
 
 
 def fit_compiled(
@@ -38,6 +38,7 @@ def fit_compiled(
         model.train()
         optimizer = create_optimizer(model, config)
         if resume_from is not None:
+            config.check_resumable()
             resume(model, optimizer, config, resume_from)
         loop = Loop(model, data, config, optimizer)
         return run_epochs(loop, data, config, order, progress, snapshots)

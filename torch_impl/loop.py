@@ -12,12 +12,12 @@ from attention_twins.errors import InputError
 from attention_twins.in_torch.keras_steps import step_table, update
 from attention_twins.in_torch.kinds import unrolled
 from attention_twins.in_torch.optimizer import MOMENTS, create_optimizer, get_state
+from attention_twins.in_torch.steps import LOSSES
 from attention_twins.in_torch.weights import get_weights
 from attention_twins.training import Snapshot
 from shared.config import TrainConfig
 from shared.data import Data
 from torch_impl.seq2seq import teacher_forced
-from torch_impl.training import LOSSES
 
 if TYPE_CHECKING:
     from torch_impl.inductor import Run, Step

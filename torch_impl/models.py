@@ -10,25 +10,19 @@ from torch import nn
 from attention_twins.in_torch.weights import set_weights
 from shared.config import SETUPS, ModelConfig, Setup
 from shared.weights import initial_weights
+from torch_impl import networks
 from torch_impl.attention import AttentionBase
-from torch_impl.networks import (
-    create_conv,
-    create_gru,
-    create_lstm,
-    create_rnn,
-    create_rnn_with_attention,
-)
 from torch_impl.seq2seq import EncoderDecoder, create_encoder_decoder
 
 MODELS = {
-    "rnn": create_rnn,
-    "rnn_with_attention": create_rnn_with_attention,
-    "lstm": create_lstm,
-    "lstm_with_attention": partial(create_lstm, attention=True),
-    "gru": create_gru,
-    "gru_with_attention": partial(create_gru, attention=True),
-    "conv": create_conv,
-    "conv_with_attention": partial(create_conv, attention=True),
+    "rnn": networks.create_rnn,
+    "rnn_with_attention": networks.create_rnn_with_attention,
+    "lstm": networks.create_lstm,
+    "lstm_with_attention": partial(networks.create_lstm, attention=True),
+    "gru": networks.create_gru,
+    "gru_with_attention": partial(networks.create_gru, attention=True),
+    "conv": networks.create_conv,
+    "conv_with_attention": partial(networks.create_conv, attention=True),
     "encoder_decoder": create_encoder_decoder,
     "encoder_decoder_with_attention": partial(create_encoder_decoder, attention=True),
 }

@@ -1,6 +1,7 @@
 """Training steps of any network in Keras 3. Mirror: in_torch/steps.py."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
@@ -55,6 +56,7 @@ def fit(
     data: Rows,
     config: Training,
     order: np.ndarray,
+    progress: Callable[[int, float], bool | None] | None = None,
     resume_from: Snapshot | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
@@ -65,6 +67,8 @@ def fit(
         data: training rows, in the network's dtype.
         config: batch size, optimizer and loss.
         order: rows in the order of training, int (epochs, rows).
+        progress: called after every epoch with the number of epochs done and the loss; training
+            ends if it returns True.
         resume_from: go on from these weights and this state, of either framework.
         snapshots: steps of this training after which to keep weights and state, from 1.
 
@@ -74,11 +78,14 @@ def fit(
     with floatx(model.trainable_variables[0].dtype):
         optimizer = create_optimizer(model, config)
         if resume_from is not None:
-            set_weights(model, resume_from.weights)
-            set_state(model, optimizer, config, resume_from.state)
+            resume(model, optimizer, config, resume_from)
         model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
-        watcher = StepWatcher(config, snapshots)
+        in_epoch = -(-order.shape[1] // config.batch_size)
+        within = any(step % in_epoch for step in snapshots)
+        watcher, seconds = (StepWatcher if within else Watcher)(config, snapshots), []
         for rows in order:
+            begin = time.perf_counter()
+            # One call an epoch, rows in order: a generator of batches costs more in every step.
             model.fit(
                 data.train_x[rows],
                 data.train_y[rows],
@@ -87,10 +94,26 @@ def fit(
                 callbacks=[watcher],
                 verbose=0,  # pyright: ignore[reportArgumentType] Keras's stub knows only str
             )
+            seconds.append(time.perf_counter() - begin)
+            if progress and progress(len(seconds), watcher.losses[-1]):
+                break
         state = get_state(model, optimizer, config)
     return FitResult(
         weights=get_weights(model),
         state=state,
         loss=watcher.losses,
+        seconds=seconds,
         snapshots=watcher.snapshots,
     )
+
+
+def resume(
+    model: keras.Model, optimizer: keras.Optimizer, config: Training, snapshot: Snapshot
+) -> None:
+    """Go on from weights and a state, of either framework.
+
+    Raises:
+        InputError: weights or state that do not fit.
+    """
+    set_weights(model, snapshot.weights)
+    set_state(model, optimizer, config, snapshot.state)

@@ -1,6 +1,7 @@
 """Training steps of any network in PyTorch. Mirror: in_keras/steps.py."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ def fit(
     data: Rows,
     config: Training,
     order: np.ndarray,
+    progress: Callable[[int, float], bool | None] | None = None,
     resume_from: Snapshot | None = None,
     snapshots: Collection[int] = (),
 ) -> FitResult:
@@ -42,26 +44,32 @@ def fit(
         data: training rows, in the network's dtype.
         config: batch size, optimizer and loss.
         order: rows in the order of training, int (epochs, rows).
+        progress: called after every epoch with the number of epochs done and the loss; training
+            ends if it returns True.
         resume_from: go on from these weights and this state, of either framework.
         snapshots: steps of this training after which to keep weights and state, from 1.
 
     Raises:
         InputError: weights or state that do not fit.
     """
-    losses, kept, wanted = [], {}, frozenset(snapshots)
+    losses, seconds, kept, wanted = [], [], {}, frozenset(snapshots)
     dtype = np.dtype(str(next(model.parameters()).dtype).removeprefix("torch."))
     with floatx(dtype.name):
+        model.to(config.device)
         model.train()
         optimizer = create_optimizer(model, config)
         if resume_from is not None:
-            set_weights(model, resume_from.weights)
-            set_state(model, optimizer, config, resume_from.state)
-        x, y = torch.tensor(data.train_x), torch.tensor(data.train_y)
+            resume(model, optimizer, config, resume_from)
+        x = torch.tensor(data.train_x, device=config.device)
+        y = torch.tensor(data.train_y, device=config.device)
         before = step = 0 if resume_from is None else int(resume_from.state.get("t", 0))
-        for rows in torch.tensor(order):
-            total = torch.zeros(())
+        for rows in torch.tensor(order, device=config.device):
+            begin = time.perf_counter()
+            total = torch.zeros((), device=config.device)
             batches = torch.split(rows, config.batch_size)
-            steps = follow_keras(optimizer, range(step + 1, step + 1 + len(batches)), config, dtype)
+            steps = range(step + 1, step + 1 + len(batches))
+            if config.like_keras:
+                steps = follow_keras(optimizer, steps, config, dtype)
             for step, batch in zip(steps, batches, strict=True):
                 optimizer.zero_grad()
                 loss = LOSSES[config.loss](model(x[batch]), y[batch])
@@ -72,5 +80,22 @@ def fit(
                     state = get_state(model, optimizer, config)
                     kept[step - before] = Snapshot(get_weights(model), state)
             losses.append(total.item() / len(rows))
+            seconds.append(time.perf_counter() - begin)
+            if progress and progress(len(losses), losses[-1]):
+                break
         state = get_state(model, optimizer, config)
-    return FitResult(weights=get_weights(model), state=state, loss=losses, snapshots=kept)
+    return FitResult(
+        weights=get_weights(model), state=state, loss=losses, seconds=seconds, snapshots=kept
+    )
+
+
+def resume(
+    model: nn.Module, optimizer: torch.optim.Optimizer, config: Training, snapshot: Snapshot
+) -> None:
+    """Go on from weights and a state, of either framework.
+
+    Raises:
+        InputError: weights or state that do not fit.
+    """
+    set_weights(model, snapshot.weights)
+    set_state(model, optimizer, config, snapshot.state)

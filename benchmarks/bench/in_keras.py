@@ -15,13 +15,12 @@ import keras
 import numpy as np
 
 import keras_impl.models
-from attention_twins.in_keras import optimizer
+from attention_twins.in_keras import optimizer, steps
 from attention_twins.in_keras.optimizer import create_optimizer
 from attention_twins.in_keras.runtime import floatx
 from attention_twins.training import FitResult
 from benchmarks.bench.cells import Cell
 from benchmarks.common.journal import Line
-from keras_impl import training
 from shared.config import TrainConfig
 from shared.data import Data
 
@@ -86,7 +85,7 @@ def flipped(cell: Cell, package: ModuleType) -> Iterator[None]:
         "unroll": lambda: patch.dict(models, unroll),
         "unrolled": lambda: patch.dict(models, unroll),
         "epsilon": lambda: patch.dict(optimizer.KINDS, adam),
-        "callback": lambda: patch.object(training, "Watcher", training.StepWatcher),
+        "callback": lambda: patch.object(steps, "Watcher", steps.StepWatcher),
         "one call": lambda: patch.object(package, "fit", _fit_in_one_call),
         "deterministic": _deterministic,
     }
@@ -123,7 +122,7 @@ def _fit_in_one_call(
     snapshots: Collection[int],
 ) -> FitResult:
     """`fit` by a single call for all epochs, with the rows in the order of the first."""
-    watcher, data = training.Watcher(config, snapshots), keras_impl.teacher_forced(model, data)
+    watcher, data = steps.Watcher(config, snapshots), keras_impl.teacher_forced(model, data)
 
     def tell(epoch: int, logs: object) -> None:
         if progress(len(watcher.losses), watcher.losses[-1]):
@@ -131,7 +130,7 @@ def _fit_in_one_call(
 
     with floatx(model.trainable_variables[0].dtype):
         optimizer = create_optimizer(model, config)
-        model.compile(optimizer=optimizer, loss=training.LOSSES[config.loss]())
+        model.compile(optimizer=optimizer, loss=steps.LOSSES[config.loss]())
         teller = keras.callbacks.LambdaCallback(on_epoch_end=tell)
         x, y = data.train_x[order[0]], data.train_y[order[0]]
         options: Line = {"shuffle": False, "callbacks": [watcher, teller], "verbose": 0}

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import torch_impl.models
-import torch_impl.training
+from attention_twins.in_torch import steps as training
 from attention_twins.training import FitResult, Snapshot
 from benchmarks.bench.cells import Cell
 from benchmarks.common.journal import Line
@@ -42,7 +42,6 @@ def synchronise(cell: Cell) -> None:
 @contextlib.contextmanager
 def flipped(cell: Cell, package: ModuleType) -> Iterator[None]:
     """The cell's switch, on for a while: patched into the very `fit` that is measured without."""
-    training = torch_impl.training
     unroll = {
         name: functools.partial(create, unroll=True)
         for name, create in torch_impl.models.MODELS.items()
@@ -130,18 +129,18 @@ def _fit_with_loader(
     """`fit` with the batches of a DataLoader, as PyTorch's tutorials have them."""
     data = torch_impl.teacher_forced(model, data)
     losses, kept, dtype = [], {}, data.train_x.dtype
-    optimizer = torch_impl.training.create_optimizer(model.to(config.device), config)
+    optimizer = training.create_optimizer(model.to(config.device), config)
     dataset = TensorDataset(torch.tensor(data.train_x), torch.tensor(data.train_y))
     step = 0
     for rows in order:
         loader = DataLoader(dataset, config.batch_size, sampler=rows.tolist())
         total = torch.zeros((), device=config.device)
         steps = range(step + 1, step + 1 + len(loader))
-        following = torch_impl.training.follow_keras(optimizer, steps, config, dtype)
+        following = training.follow_keras(optimizer, steps, config, dtype)
         for step, (x, y) in zip(following, loader, strict=True):
             optimizer.zero_grad()
             x, y = x.to(config.device), y.to(config.device)
-            loss = torch_impl.training.LOSSES[config.loss](model(x), y)
+            loss = training.LOSSES[config.loss](model(x), y)
             loss.backward()
             optimizer.step()
             total += loss.detach() * len(x)

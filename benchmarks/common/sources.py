@@ -35,6 +35,9 @@ def lines_block(root: Path) -> str:
         cells = []
         for files in WAYS.values():
             paths = [root / twin.package / f"{file}.py" for file in files]
+            if "training" in files:
+                side = "in_torch" if twin is PYTORCH else "in_keras"
+                paths.append(root / "attention_twins" / side / "steps.py")
             if "loop" in files and twin is not PYTORCH:
                 paths.append(root / twin.package / "backends" / f"{twin.backend}.py")
             if "loop" in files and twin in (TORCH, PYTORCH):

@@ -33,7 +33,7 @@ class WrongPort:
 
 ATTEND, SCORE = "attention:AttentionBase.attend", "attention:Attention.score"
 RESET, STATES = "rnn:Recurrent.reset_parameters", "rnn:Recurrent.states"
-GET, SET, FIT = "weights:get_weights", "weights:set_weights", "training:fit"
+GET, SET, FIT = "weights:get_weights", "weights:set_weights", "steps:fit"
 CREATE, RESUME = "optimizer:create_optimizer", "optimizer:set_state"
 FOLLOW = "keras_steps:keras_settings"
 CONVOLVED = (
@@ -262,7 +262,10 @@ def applied(name: str) -> Iterator[None]:
         yield
 
 
-HOMES = {n: f"attention_twins.in_torch.{n}" for n in ("weights", "optimizer", "keras_steps")}
+HOMES = {
+    name: f"attention_twins.in_torch.{name}"
+    for name in ("weights", "optimizer", "keras_steps", "steps")
+}
 
 
 def find(target: str) -> tuple[Any, str, Any]:

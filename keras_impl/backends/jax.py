@@ -16,7 +16,7 @@ State = tuple[Values, Values, Values]
 
 
 class Loop(loop.Loop):
-    """As keras_impl.loop.Loop."""
+    """As keras_impl.loop.Loop, with the values of variables in `_state` meanwhile."""
 
     def _prepare(self) -> None:
         x, y = jnp.asarray(self.data.train_x), jnp.asarray(self.data.train_y)
@@ -45,23 +45,19 @@ class Loop(loop.Loop):
         return unrolled(self.model, "conv1d") if self.many else contextlib.nullcontext()
 
     def fetch(self) -> None:
-        """Go on from what the variables are."""
         values, others, slots = ([v.value for v in part] for part in self._variables)
         self._state = values, others, slots
 
     def run(self, rows: np.ndarray, begin: int, end: int) -> None:
-        """Take the steps from `begin` to `end`."""
         with self._written_out():
             given = rows.astype(np.int32), begin, end
             self._state, self.total = self._steps(self._state, self.total, *given)
 
     def store(self) -> None:
-        """Bring the variables up to date."""
         for variables, values in zip(self._variables, self._state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """What many seeds make of rows."""
         with self._written_out():
             return np.asarray(self._predict(*self._state[:2], x))

@@ -84,7 +84,6 @@ class Loop(loop.Loop):
         """Go on from what the variables are: here their own values are worked on."""
 
     def run(self, rows: np.ndarray, begin: int, end: int) -> None:
-        """Take the steps from `begin` to `end`."""
         first, last = tf.constant(begin), tf.constant(end)
         self.total = self._steps(tf.constant(rows, tf.int32), first, last, self.total)
 
@@ -92,5 +91,4 @@ class Loop(loop.Loop):
         """Bring the variables up to date: here they always are."""
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """What many seeds make of rows."""
         return self._predict(tf.constant(x)).numpy()

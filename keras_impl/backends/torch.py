@@ -38,11 +38,9 @@ class Loop(loop.Loop):
         self.fetch()
 
     def fetch(self) -> None:
-        """Go on from what the variables are."""
         self._state = [v.value.detach().clone() for v in self._variables]
 
     def run(self, rows: np.ndarray, begin: int, end: int) -> None:
-        """Take the steps from `begin` to `end`."""
         order = torch.tensor(rows, device=self._x.device)
         with torch.no_grad():
             if rows.shape not in self._compiled:
@@ -78,12 +76,10 @@ class Loop(loop.Loop):
         return of_batch
 
     def store(self) -> None:
-        """Bring the variables up to date."""
         for variable, value in zip(self._variables, self._state, strict=True):
             variable.assign(value)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """What many seeds make of rows."""
         rows = torch.tensor(x, device=self._x.device)
         with torch.no_grad(), unrolled(self.model):
             predict = torch.func.vmap(self._output_of, (-1, None, None))

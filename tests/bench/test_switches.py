@@ -9,6 +9,8 @@ import torch
 
 import keras_impl
 import torch_impl
+from attention_twins.in_keras import steps as keras_steps
+from attention_twins.in_torch import steps as torch_steps
 from benchmarks.bench import in_keras, in_numba, in_torch, worker
 from benchmarks.bench.cells import Cell
 from benchmarks.bench.switches import JAX, PYTORCH, SWITCHES, TF
@@ -26,9 +28,9 @@ def torch_cell(switch):
 def trained_in_torch(switch, monkeypatch):
     """The model, the optimizer and the losses' `item` calls of one epoch under a switch."""
     made, items = [], []
-    create = torch_impl.training.create_optimizer
+    create = torch_steps.create_optimizer
     monkeypatch.setattr(
-        torch_impl.training, "create_optimizer", lambda *a: made.append(create(*a)) or made[-1]
+        torch_steps, "create_optimizer", lambda *a: made.append(create(*a)) or made[-1]
     )
     item = torch.Tensor.item
     monkeypatch.setattr(torch.Tensor, "item", lambda self: items.append(1) or item(self))
@@ -132,7 +134,7 @@ def test_callback_after_every_step_ends_asynchronous_dispatch():
     for switch in ("", "callback"):
         cell = Cell(twin=JAX, switch=switch)
         with in_keras.flipped(cell, keras_impl):
-            watcher = keras_impl.training.Watcher(CONFIG, ())
+            watcher = keras_steps.Watcher(CONFIG, ())
         callbacks = keras.callbacks.CallbackList([watcher])
         seen.append(callbacks._async_train)
     assert seen == [keras.backend.backend() == "jax", False]  # on TensorFlow it never does
