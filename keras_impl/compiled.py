@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from jaxtyping import Integer
 
-from attention_twins.in_keras.optimizer import create_optimizer
 from attention_twins.in_keras.runtime import floatx
-from attention_twins.in_keras.steps import LOSSES, resume
+from attention_twins.in_keras.steps import prepare
 from attention_twins.training import FitResult, Snapshot
 from keras_impl.backends import Loop
 from shared.config import TrainConfig
@@ -33,11 +32,9 @@ def fit_compiled(
         What `fit` returns, equal up to rounding; compilation is over before the first epoch. Layers
         that draw random numbers may draw others than in `fit`.
     """
+    if resume_from is not None:
+        config.check_resumable()
     with floatx(model.trainable_variables[0].dtype):
-        optimizer = create_optimizer(model, config)
-        if resume_from is not None:
-            config.check_resumable()
-            resume(model, optimizer, config, resume_from)
-        model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
+        optimizer = prepare(model, config, resume_from)
         loop = Loop(model, data, config, optimizer)
         return run_epochs(loop, data, config, order, progress, snapshots)

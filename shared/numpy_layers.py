@@ -29,9 +29,7 @@ def simple_rnn(
 ) -> Inexact[np.ndarray, "B T H"]:
     """h_t = activation(x_t · kernel + h_{t−1} · recurrent_kernel + bias).
 
-    h_0 is `initial_state`, or 0.
-
-    A step where `mask` is False leaves the state as it was.
+    h_0 is `initial_state`, or 0. A step where `mask` is False leaves the state as it was.
 
     Shape:
         x (B, T, F), kernel (F, H), recurrent_kernel (H, H), bias (H,), mask (B, T),
@@ -151,8 +149,8 @@ def conv1d(
         x (B, T, F), kernel (K, F, C), bias (C,), mask (B, T) → y (B, T − K + 1, C), its mask.
     """
     width, steps = len(kernel), x.shape[1] - len(kernel) + 1
+    x = _masked(x, mask)
     if mask is not None:
-        x = np.where(mask[..., np.newaxis], x, 0)
         mask = np.any([mask[:, k : k + steps] for k in range(width)], axis=0)
     y = sum((x[:, k : k + steps] @ kernel[k] for k in range(width)), start=bias)
     return ACTIVATIONS[activation](y), mask

@@ -61,10 +61,8 @@ def addition(config: DataConfig) -> Rows:
     x = np.zeros((config.rows, T, 2))
     x[..., 0] = generator.uniform(0, 1, x.shape[:2])
     each = np.arange(config.rows)
-    first, second = (
-        generator.integers(0, T // 2, each.size),
-        generator.integers(T // 2, T, each.size),
-    )
+    first = generator.integers(0, T // 2, each.size)
+    second = generator.integers(T // 2, T, each.size)
     x[each, first, 1] = x[each, second, 1] = 1
     return x, (x[each, first, :1] + x[each, second, :1]) / 2, None
 

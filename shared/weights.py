@@ -109,15 +109,10 @@ def orthogonal(
 
 
 INITIALIZERS = {
-    "kernel": glorot_uniform,
+    **dict.fromkeys(("kernel", "W_a", "U_a", "v_a"), glorot_uniform),
+    **dict.fromkeys(("bias", "b", "log_scale"), lambda _, shape: np.zeros(shape)),
     "recurrent_kernel": orthogonal,
-    "bias": lambda _, shape: np.zeros(shape),
     "W": lambda generator, shape: generator.normal(0, 0.05, shape),
-    "b": lambda _, shape: np.zeros(shape),
-    "log_scale": lambda _, shape: np.zeros(shape),
-    "W_a": glorot_uniform,
-    "U_a": glorot_uniform,
-    "v_a": glorot_uniform,
 }
 
 

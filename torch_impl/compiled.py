@@ -6,9 +6,8 @@ import numpy as np
 from jaxtyping import Integer
 from torch import nn
 
-from attention_twins.in_torch.optimizer import create_optimizer
 from attention_twins.in_torch.runtime import floatx
-from attention_twins.in_torch.steps import resume
+from attention_twins.in_torch.steps import prepare
 from attention_twins.training import FitResult, Snapshot
 from shared.config import TrainConfig
 from shared.data import Data
@@ -33,12 +32,9 @@ def fit_compiled(
         What `fit` returns, equal up to rounding; compilation is over before the first epoch. Layers
         that draw random numbers may draw others than in `fit`.
     """
+    if resume_from is not None:
+        config.check_resumable()
     with floatx(str(next(model.parameters()).dtype).removeprefix("torch.")):
-        model.to(config.device)
-        model.train()
-        optimizer = create_optimizer(model, config)
-        if resume_from is not None:
-            config.check_resumable()
-            resume(model, optimizer, config, resume_from)
+        optimizer = prepare(model, config, resume_from)
         loop = Loop(model, data, config, optimizer)
         return run_epochs(loop, data, config, order, progress, snapshots)

@@ -7,15 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from shared.config import (
-    KERNEL_SIZE,
-    POOL_SIZE,
-    Activation,
-    Bias,
-    First,
-    Score,
-    check_activation,
-)
+from shared.config import KERNEL_SIZE, POOL_SIZE, Activation, Bias, First, Score, check_activation
 from torch_impl.attention import AttentionBase, create_attention
 from torch_impl.conv import Conv1D, MaxPooling1D
 from torch_impl.rnn import GRU, LSTM, Recurrent, SimpleRNN

@@ -76,10 +76,7 @@ def fit(
         InputError: weights or state that do not fit.
     """
     with floatx(model.trainable_variables[0].dtype):
-        optimizer = create_optimizer(model, config)
-        if resume_from is not None:
-            resume(model, optimizer, config, resume_from)
-        model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
+        optimizer = prepare(model, config, resume_from)
         in_epoch = -(-order.shape[1] // config.batch_size)
         within = any(step % in_epoch for step in snapshots)
         watcher, seconds = (StepWatcher if within else Watcher)(config, snapshots), []
@@ -107,13 +104,15 @@ def fit(
     )
 
 
-def resume(
-    model: keras.Model, optimizer: keras.Optimizer, config: Training, snapshot: Snapshot
-) -> None:
-    """Go on from weights and a state, of either framework.
+def prepare(model: keras.Model, config: Training, resume_from: Snapshot | None) -> keras.Optimizer:
+    """Make a network ready to be trained, or to go on from a snapshot; its optimizer.
 
     Raises:
         InputError: weights or state that do not fit.
     """
-    set_weights(model, snapshot.weights)
-    set_state(model, optimizer, config, snapshot.state)
+    optimizer = create_optimizer(model, config)
+    if resume_from is not None:
+        set_weights(model, resume_from.weights)
+        set_state(model, optimizer, config, resume_from.state)
+    model.compile(optimizer=optimizer, loss=LOSSES[config.loss]())
+    return optimizer

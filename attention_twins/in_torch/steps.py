@@ -55,11 +55,7 @@ def fit(
     losses, seconds, kept, wanted = [], [], {}, frozenset(snapshots)
     dtype = np.dtype(str(next(model.parameters()).dtype).removeprefix("torch."))
     with floatx(dtype.name):
-        model.to(config.device)
-        model.train()
-        optimizer = create_optimizer(model, config)
-        if resume_from is not None:
-            resume(model, optimizer, config, resume_from)
+        optimizer = prepare(model, config, resume_from)
         x = torch.tensor(data.train_x, device=config.device)
         y = torch.tensor(data.train_y, device=config.device)
         before = step = 0 if resume_from is None else int(resume_from.state.get("t", 0))
@@ -89,13 +85,18 @@ def fit(
     )
 
 
-def resume(
-    model: nn.Module, optimizer: torch.optim.Optimizer, config: Training, snapshot: Snapshot
-) -> None:
-    """Go on from weights and a state, of either framework.
+def prepare(
+    model: nn.Module, config: Training, resume_from: Snapshot | None
+) -> torch.optim.Optimizer:
+    """Make a network ready to be trained, or to go on from a snapshot; its optimizer.
 
     Raises:
         InputError: weights or state that do not fit.
     """
-    set_weights(model, snapshot.weights)
-    set_state(model, optimizer, config, snapshot.state)
+    model.to(config.device)
+    model.train()
+    optimizer = create_optimizer(model, config)
+    if resume_from is not None:
+        set_weights(model, resume_from.weights)
+        set_state(model, optimizer, config, resume_from.state)
+    return optimizer
