@@ -1,4 +1,7 @@
-"""Training as the users of Keras 3 write it. Mirror: torch_impl/training.py."""
+"""Training in Keras 3. Mirror: torch_impl/training.py.
+
+The loop, as the users of Keras 3 write it: attention_twins/in_keras/steps.py.
+"""
 
 from collections.abc import Callable, Collection
 

@@ -1,4 +1,7 @@
-"""Training as the users of PyTorch write it. Mirror: keras_impl/training.py."""
+"""Training in PyTorch. Mirror: keras_impl/training.py.
+
+The loop, as the users of PyTorch write it: attention_twins/in_torch/steps.py.
+"""
 
 from collections.abc import Callable, Collection
 
