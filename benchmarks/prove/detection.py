@@ -30,6 +30,7 @@ from attention_twins.traces import (
     expected_from,
     rmsprop_on_paper,
 )
+from attention_twins.training import KerasBackend
 from attention_twins.twins import PYTORCH, TENSORFLOW
 from benchmarks.prove.cases import Case
 from benchmarks.prove.definition import moved
@@ -57,7 +58,7 @@ def detect(seed: int, json: Path | None) -> int:
     single = [replace(case, dtype="float32") for case in correct if case.is_derived]
     wrong = [Case(port.model, "float64", STEPS, seed, name) for name, port in WRONG_PORTS.items()]
 
-    def plan(package: str, backend: Any, partners: list[str], cases: list[Case]) -> Plan:
+    def plan(package: str, backend: KerasBackend, partners: list[str], cases: list[Case]) -> Plan:
         return Plan(backend, partners, len(cases), run, package, (cases, ["tensorflow"]))
 
     plans = {
